@@ -1,0 +1,106 @@
+//! Which failure ends the program with which exit code, and what a person can do about it.
+
+use buildkit::solve::SolveError;
+use console::exit::Exit;
+use console::failure::Failure;
+use domain::plan::PlanError;
+use domain::target::TargetError;
+use domain::version::FailedAttempt;
+use engine::EngineError;
+use home::{DiskError, LoadError};
+
+use crate::certificates::CertificateError;
+use crate::observe::ObserveError;
+
+pub(crate) fn of_load(error: &LoadError) -> Failure {
+    let failure = Failure::new(Exit::Definition, error);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+pub(crate) fn of_target(error: &TargetError) -> Failure {
+    let failure = Failure::new(Exit::Definition, error);
+    match error {
+        TargetError::Excluded { .. } => failure.hint("choose another --base"),
+        TargetError::Unnamed(_) | TargetError::Name(_) => failure.hint("give the base a name with --base NAME"),
+        TargetError::Image(_) => failure.hint("choose a shorter or simpler name with --base NAME"),
+    }
+}
+
+pub(crate) fn of_certificates(error: &CertificateError) -> Failure {
+    Failure::new(Exit::Usage, error).hint("--ca-cert takes a PEM file, a folder with .crt or .pem files, or `system`")
+}
+
+pub(crate) fn of_engine(error: &EngineError) -> Failure {
+    let exit = match error {
+        _ if error.is_temporary() => Exit::TryAgain,
+        EngineError::Unsupported { .. } => Exit::Usage,
+        _ => Exit::Absent,
+    };
+    let failure = Failure::new(exit, error);
+    match error.advice() {
+        Some(advice) => failure.hint(advice),
+        None => failure,
+    }
+}
+
+pub(crate) fn of_observe(error: &ObserveError) -> Failure {
+    match error {
+        ObserveError::Engine(error) => of_engine(error),
+        ObserveError::Context { .. } => Failure::new(Exit::Definition, error),
+    }
+}
+
+pub(crate) fn of_plan(error: &PlanError) -> Failure {
+    match error {
+        PlanError::VersionUnknown { attempts, .. } => {
+            let failure = attempts
+                .iter()
+                .fold(Failure::new(Exit::NoVersion, error), |failure, attempt| failure.cause(told(attempt)));
+            failure.hint("--agent-version VERSION installs a version without looking for it")
+        }
+        PlanError::BaseAbsent { .. } => {
+            Failure::new(Exit::Definition, error).hint("check the spelling, or pick another --base")
+        }
+        PlanError::BaseDenied { .. } => {
+            Failure::new(Exit::Authentication, error).hint("log in with `docker login`, or pick another --base")
+        }
+        PlanError::BaseUnreachable { temporary, .. } => {
+            Failure::new(if *temporary { Exit::TryAgain } else { Exit::Absent }, error)
+                .hint("there is no local copy to fall back to; run once with a network, or pick another --base")
+        }
+        PlanError::NameTaken { .. } => Failure::new(Exit::Definition, error)
+            .hint("give this base another name with --base NAME, or remove that image"),
+    }
+}
+
+fn told(attempt: &FailedAttempt) -> String {
+    format!("{}: {}", attempt.venue, attempt.reason.trim())
+}
+
+pub(crate) fn of_disk(error: &DiskError) -> Failure {
+    Failure::new(Exit::TryAgain, error)
+        .hint("check the folder's permissions and the free space, or choose another with --home")
+}
+
+pub(crate) fn of_connect(error: &buildkit::ConnectError) -> Failure {
+    Failure::new(Exit::Absent, error).hint("the engine's BuildKit is needed; it is part of Docker Engine from 18.09 on")
+}
+
+pub(crate) fn of_solve(error: &SolveError) -> Failure {
+    match error {
+        SolveError::Step { tail, .. } => {
+            let failure = Failure::new(Exit::StepFailed, error);
+            let tail = String::from_utf8_lossy(tail);
+            if tail.trim().is_empty() { failure } else { failure.details(tail.trim_end()) }
+        }
+        SolveError::Engine { unauthorized: true, .. } => {
+            Failure::new(Exit::Authentication, error).hint("log in to the base's registry with `docker login`")
+        }
+        SolveError::Engine { .. } => Failure::new(Exit::StepFailed, error),
+        SolveError::ContextChanged(_) | SolveError::Lost(_) => Failure::new(Exit::TryAgain, error).hint("run it again"),
+        SolveError::Config(_) => Failure::new(Exit::Integrity, error),
+    }
+}

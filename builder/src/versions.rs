@@ -1,0 +1,67 @@
+//! Asking `aicage-checker`, which stands beside this program, for an agent's version.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use domain::name::AgentName;
+use domain::version::{FailedAttempt, Venue, VersionReport};
+use domain::world::VersionFact;
+
+/// The checker's name, beside this program's own.
+const CHECKER: &str = "aicage-checker";
+
+/// How long the checker may take in all; its own limits are shorter.
+const CHECK_LIMIT: Duration = Duration::from_secs(120);
+
+/// How to call the checker.
+#[derive(Debug, Clone)]
+pub(crate) struct Checker {
+    /// The folder of packaged definitions.
+    pub(crate) definitions: Option<PathBuf>,
+    /// The folder of records and logs.
+    pub(crate) home: PathBuf,
+    /// The folder of the user's own definitions.
+    pub(crate) custom_home: PathBuf,
+}
+
+impl Checker {
+    /// Returns what the checker says about `agent`; that it cannot be asked is an answer too.
+    pub(crate) async fn newest(&self, agent: &AgentName) -> VersionFact {
+        let began = Instant::now();
+        match self.ask(agent).await {
+            Ok(fact) => fact,
+            Err(reason) => VersionFact::Unknown(vec![FailedAttempt {
+                venue: Venue::Host,
+                reason,
+                took_millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            }]),
+        }
+    }
+
+    async fn ask(&self, agent: &AgentName) -> Result<VersionFact, String> {
+        let own = std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
+        let program = own.with_file_name(CHECKER);
+        let mut command = tokio::process::Command::new(&program);
+        command.args(["version", agent.as_str(), "--format", "json"]);
+        command.arg("--home").arg(&self.home).arg("--custom").arg(&self.custom_home);
+        if let Some(definitions) = &self.definitions {
+            command.arg("--definitions").arg(definitions);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let output = tokio::time::timeout(CHECK_LIMIT, command.output())
+            .await
+            .map_err(|_| format!("{CHECKER} did not end within {} s", CHECK_LIMIT.as_secs()))?
+            .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+        let report: VersionReport = serde_json::from_slice(&output.stdout).map_err(|_| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            format!("{CHECKER} gave no report ({}): {}", output.status, said.trim())
+        })?;
+        let finding = report.agents.into_iter().find(|finding| finding.agent == agent.as_str());
+        let finding = finding.ok_or_else(|| format!("{CHECKER} said nothing about {agent}"))?;
+        Ok(match (finding.version, finding.found_by) {
+            (Some(version), Some(venue)) => VersionFact::Found(version, venue),
+            _ => VersionFact::Unknown(finding.failed),
+        })
+    }
+}

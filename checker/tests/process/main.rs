@@ -1,0 +1,10 @@
+//! The built program as a process, with real scripts.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod fixture;
+mod hostile;
+mod interrupted;
+mod real;
+mod refused;

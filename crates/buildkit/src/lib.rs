@@ -1,0 +1,19 @@
+//! A client for BuildKit: connect, describe a graph, solve it, follow its progress.
+//!
+//! The client speaks for the caller to whichever BuildKit the endpoint leads to; it reads no environment, writes to no
+//! terminal and knows nothing of what is built. Facts about particular engines stand beside the code that needs them.
+
+pub mod config;
+pub mod context;
+pub mod endpoint;
+pub mod llb;
+pub mod progress;
+pub mod session;
+pub mod solve;
+
+mod connect;
+mod filesync;
+mod gateway;
+mod rawjson;
+
+pub use connect::{BuildKit, ConnectError};

@@ -1,0 +1,256 @@
+//! Low-level build definitions: the graph language of BuildKit, as far as this client speaks it.
+//!
+//! A graph is a list of operations in which each names its inputs by digest; the last one names the result. The bytes
+//! of an operation are part of the cache key of everything above it, so they must not differ between two runs: all
+//! maps in them are ordered.
+
+use std::collections::BTreeMap;
+
+use bollard_buildkit_proto::pb;
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+/// The operating system and processor that an operation is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Platform {
+    /// As Go names it: `linux`.
+    pub os: String,
+    /// As Go names it: `amd64`, `arm64`.
+    pub architecture: String,
+}
+
+impl From<&Platform> for pb::Platform {
+    fn from(platform: &Platform) -> Self {
+        Self { os: platform.os.clone(), architecture: platform.architecture.clone(), ..Self::default() }
+    }
+}
+
+/// What is mounted into an exec besides its root file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    /// A folder that the session serves under this name. Writable for the process; what it writes is thrown away.
+    Folder(String),
+    /// A secret that the session serves under this id, readable by its owner only. When the session has none of that
+    /// id, nothing is mounted. Its content is no part of the cache key.
+    OptionalSecret(String),
+}
+
+/// One mount of an exec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where. Outside of `/dev`, an empty folder stays in the result on some engines.
+    pub target: String,
+    /// What.
+    pub source: MountSource,
+}
+
+/// Proxies for the processes of an exec. They are no part of the cache key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// For http URLs.
+    pub http: String,
+    /// For https URLs.
+    pub https: String,
+    /// For ftp URLs.
+    pub ftp: String,
+    /// For all others; engines before BuildKit 0.10 do not know it.
+    pub all: String,
+    /// Hosts to be reached without a proxy.
+    pub none: String,
+}
+
+/// One process to run on a root file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// How progress names it.
+    pub name: String,
+    /// The program and its arguments.
+    pub arguments: Vec<String>,
+    /// Its whole environment, `KEY=value`.
+    pub environment: Vec<String>,
+    /// The folder it starts in.
+    pub working_folder: String,
+    /// What is mounted.
+    pub mounts: Vec<Mount>,
+    /// The proxies.
+    pub proxies: Proxies,
+    /// Run it even when its result is known.
+    pub ignore_cache: bool,
+}
+
+/// A result of an operation, usable as input of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    digest: String,
+    index: i64,
+}
+
+/// A graph under construction.
+#[derive(Debug)]
+pub struct Graph {
+    platform: pb::Platform,
+    session: String,
+    operations: Vec<Vec<u8>>,
+    metadata: BTreeMap<String, pb::OpMetadata>,
+}
+
+impl Graph {
+    /// Starts a graph all of whose operations are for one platform and whose folders come from one session.
+    pub fn new(platform: &Platform, session: &str) -> Self {
+        Self {
+            platform: platform.into(),
+            session: session.to_owned(),
+            operations: Vec::new(),
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// Adds an image's file system; `local_only` keeps the engine from asking a registry.
+    pub fn image(&mut self, reference: &str, local_only: bool, name: &str) -> Output {
+        let mut attributes = BTreeMap::new();
+        if local_only {
+            attributes.insert("image.resolvemode".to_owned(), "local".to_owned());
+        }
+        self.source(format!("docker-image://{reference}"), attributes, name)
+    }
+
+    fn folder(&mut self, folder: &str) -> Output {
+        let attributes = BTreeMap::from([
+            ("local.sharedkeyhint".to_owned(), folder.to_owned()),
+            // Without it, two solves at once whose folders have one name are one vertex to the engine, and the second
+            // gets the first one's files. It is no part of the cache key.
+            ("local.session".to_owned(), self.session.clone()),
+        ]);
+        self.source(format!("local://{folder}"), attributes, &format!("load {folder}"))
+    }
+
+    fn source(&mut self, identifier: String, attrs: BTreeMap<String, String>, name: &str) -> Output {
+        let source = pb::SourceOp { identifier, attrs };
+        self.add(Vec::new(), pb::op::Op::Source(source), name, false)
+    }
+
+    /// Adds a process run on `root` and returns the root file system that it leaves.
+    pub fn exec(&mut self, root: &Output, exec: &Exec) -> Output {
+        let mut inputs = vec![root.clone()];
+        let mut mounts = vec![pb::Mount { input: 0, dest: "/".to_owned(), output: 0, ..pb::Mount::default() }];
+        for mount in &exec.mounts {
+            let dest = mount.target.clone();
+            mounts.push(match &mount.source {
+                MountSource::Folder(folder) => {
+                    inputs.push(self.folder(folder));
+                    let input = inputs.len() as i64 - 1;
+                    pb::Mount { input, dest, output: NO_OUTPUT, ..pb::Mount::default() }
+                }
+                MountSource::OptionalSecret(id) => pb::Mount {
+                    input: NO_INPUT,
+                    dest,
+                    output: NO_OUTPUT,
+                    mount_type: pb::MountType::Secret.into(),
+                    secret_opt: Some(pb::SecretOpt { id: id.clone(), uid: 0, gid: 0, mode: 0o400, optional: true }),
+                    ..pb::Mount::default()
+                },
+            });
+        }
+        let proxies = &exec.proxies;
+        let proxy_env = (*proxies != Proxies::default()).then(|| pb::ProxyEnv {
+            http_proxy: proxies.http.clone(),
+            https_proxy: proxies.https.clone(),
+            ftp_proxy: proxies.ftp.clone(),
+            no_proxy: proxies.none.clone(),
+            all_proxy: proxies.all.clone(),
+        });
+        let meta = pb::Meta {
+            args: exec.arguments.clone(),
+            env: exec.environment.clone(),
+            cwd: exec.working_folder.clone(),
+            proxy_env,
+            ..pb::Meta::default()
+        };
+        let operation = pb::ExecOp { meta: Some(meta), mounts, ..pb::ExecOp::default() };
+        self.add(inputs, pb::op::Op::Exec(operation), &exec.name, exec.ignore_cache)
+    }
+
+    fn add(&mut self, inputs: Vec<Output>, op: pb::op::Op, name: &str, ignore_cache: bool) -> Output {
+        let inputs = inputs.into_iter().map(|input| pb::Input { digest: input.digest, index: input.index }).collect();
+        let op = pb::Op {
+            inputs,
+            op: Some(op),
+            platform: Some(self.platform.clone()),
+            constraints: Some(pb::WorkerConstraints::default()),
+        };
+        let bytes = op.encode_to_vec();
+        let digest = digest_of(&bytes);
+        let description = BTreeMap::from([("llb.customname".to_owned(), name.to_owned())]);
+        let metadata = pb::OpMetadata { ignore_cache, description, ..pb::OpMetadata::default() };
+        if self.metadata.insert(digest.clone(), metadata).is_none() {
+            self.operations.push(bytes);
+        }
+        Output { digest, index: 0 }
+    }
+
+    /// Ends the graph with `result` and returns it as BuildKit takes it.
+    pub(crate) fn definition(mut self, result: &Output) -> pb::Definition {
+        let input = pb::Input { digest: result.digest.clone(), index: result.index };
+        let last = pb::Op { inputs: vec![input], ..pb::Op::default() }.encode_to_vec();
+        self.metadata.insert(digest_of(&last), pb::OpMetadata::default());
+        self.operations.push(last);
+        pb::Definition { def: self.operations, metadata: self.metadata, source: None }
+    }
+}
+
+/// `pb.Empty`: the mount stands on no input.
+const NO_INPUT: i64 = -1;
+/// `pb.SkipOutput`: what is written to the mount is thrown away.
+const NO_OUTPUT: i64 = -1;
+
+fn digest_of(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(environment: &str, proxies: Proxies) -> pb::Definition {
+        let platform = Platform { os: "linux".to_owned(), architecture: "amd64".to_owned() };
+        let mut graph = Graph::new(&platform, "session");
+        let base = graph.image("docker.io/library/debian:bookworm", true, "base");
+        let exec = Exec {
+            name: "install".to_owned(),
+            arguments: vec!["/bin/true".to_owned()],
+            environment: vec![environment.to_owned()],
+            working_folder: "/".to_owned(),
+            mounts: vec![
+                Mount { target: "/dev/x".to_owned(), source: MountSource::Folder("x".to_owned()) },
+                Mount { target: "/dev/y".to_owned(), source: MountSource::OptionalSecret("y".to_owned()) },
+            ],
+            proxies,
+            ignore_cache: false,
+        };
+        let result = graph.exec(&base, &exec);
+        graph.definition(&result)
+    }
+
+    #[test]
+    fn the_same_graph_has_the_same_bytes() {
+        assert_eq!(graph("A=1", Proxies::default()), graph("A=1", Proxies::default()));
+        assert_ne!(graph("A=1", Proxies::default()).def, graph("A=2", Proxies::default()).def);
+    }
+
+    #[test]
+    fn every_input_names_an_operation_in_front_of_it() {
+        let definition = graph("A=1", Proxies::default());
+        let mut seen = Vec::new();
+        for bytes in &definition.def {
+            let op = pb::Op::decode(bytes.as_slice()).unwrap();
+            assert!(op.inputs.iter().all(|input| seen.contains(&input.digest)));
+            seen.push(digest_of(bytes));
+        }
+        assert_eq!(seen.len(), 4);
+        assert!(seen.iter().all(|digest| definition.metadata.contains_key(digest)));
+    }
+}

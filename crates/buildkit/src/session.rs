@@ -1,0 +1,199 @@
+//! The session: what the engine may ask the client for while it builds. Files, secrets, registry credentials.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bollard_buildkit_proto::fsutil::types::Packet;
+use bollard_buildkit_proto::health::health_check_response::ServingStatus;
+use bollard_buildkit_proto::health::health_server::{Health, HealthServer};
+use bollard_buildkit_proto::health::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::{Secrets, SecretsServer};
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use bollard_buildkit_proto::moby::filesync::v1::auth_server::{Auth, AuthServer};
+use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::{FileSync, FileSyncServer};
+use bollard_buildkit_proto::moby::filesync::v1::{
+    CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest,
+    GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
+};
+use futures_util::Stream;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::connect::{BuildKit, ConnectError, upgrade};
+use crate::context::Context;
+use crate::endpoint::Endpoint;
+use crate::filesync;
+
+/// The methods that the engine may call. It does not call what is not announced.
+const METHODS: [&str; 4] = [
+    "/grpc.health.v1.Health/Check",
+    "/moby.filesync.v1.FileSync/DiffCopy",
+    "/moby.filesync.v1.Auth/Credentials",
+    "/moby.buildkit.secrets.v1.Secrets/GetSecret",
+];
+
+/// A user name and a secret for a registry; both empty to ask as nobody.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RegistryCredentials {
+    /// The user; empty together with an identity token as the secret.
+    pub username: String,
+    /// The password or identity token.
+    pub secret: String,
+}
+
+impl fmt::Debug for RegistryCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryCredentials").finish_non_exhaustive()
+    }
+}
+
+/// The credentials for a registry, being looked for; an error's text is shown to the user.
+pub type FoundCredentials = Pin<Box<dyn Future<Output = Result<RegistryCredentials, String>> + Send>>;
+
+/// Finds the credentials for a registry's host.
+pub type FindCredentials = dyn Fn(String) -> FoundCredentials + Send + Sync;
+
+/// What a session serves.
+#[derive(Clone)]
+pub struct Services {
+    /// Folders by the name under which a graph mounts them.
+    pub contexts: BTreeMap<String, Arc<Context>>,
+    /// Secrets by id.
+    pub secrets: BTreeMap<String, Vec<u8>>,
+    /// Registry credentials.
+    pub credentials: Arc<FindCredentials>,
+    /// Says to the engine which earlier transfers of folders it may build on: the same key, the same folders.
+    pub shared_key: String,
+}
+
+/// A running session. It ends when it is dropped.
+pub struct Session {
+    id: String,
+    task: JoinHandle<()>,
+}
+
+impl Session {
+    /// Opens a session under a new id and serves it in the background.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the engine does not take it.
+    pub async fn open(buildkit: &BuildKit, id: String, services: Services) -> Result<Self, ConnectError> {
+        let Endpoint::DockerSocket(socket) = buildkit.endpoint();
+        let mut headers = vec![
+            ("X-Docker-Expose-Session-Uuid", id.clone()),
+            ("X-Docker-Expose-Session-Name", "aicage".to_owned()),
+            ("X-Docker-Expose-Session-Sharedkey", services.shared_key.clone()),
+        ];
+        headers.extend(METHODS.map(|method| ("X-Docker-Expose-Session-Grpc-Method", method.to_owned())));
+        let io = upgrade(socket, "/session", &headers).await?;
+        let served = Arc::new(Served(services));
+        let routes = tonic::service::Routes::new(HealthServer::from_arc(served.clone()))
+            .add_service(FileSyncServer::from_arc(served.clone()))
+            .add_service(AuthServer::from_arc(served.clone()))
+            .add_service(SecretsServer::from_arc(served))
+            .prepare();
+        let task = tokio::spawn(async move {
+            let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(io, TowerToHyperService::new(routes))
+                .await;
+            if let Err(error) = served {
+                tracing::debug!(%error, "session ended");
+            }
+        });
+        Ok(Self { id, task })
+    }
+
+    /// Returns the id by which solves name this session.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Served(Services);
+
+#[async_trait::async_trait]
+impl Health for Served {
+    async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
+    }
+
+    async fn list(&self, _: Request<HealthListRequest>) -> Result<Response<HealthListResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+
+    type WatchStream = tokio_stream::Empty<Result<HealthCheckResponse, Status>>;
+
+    async fn watch(&self, _: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+}
+
+#[async_trait::async_trait]
+impl FileSync for Served {
+    type DiffCopyStream = Pin<Box<dyn Stream<Item = Result<Packet, Status>> + Send>>;
+
+    async fn diff_copy(&self, request: Request<Streaming<Packet>>) -> Result<Response<Self::DiffCopyStream>, Status> {
+        let name =
+            request.metadata().get("dir-name").and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
+        let context =
+            self.0.contexts.get(&name).ok_or_else(|| Status::not_found(format!("no folder is named {name:?}")))?;
+        let (packets, queue) = mpsc::channel(filesync::QUEUE_PACKETS);
+        tokio::spawn(filesync::send(context.clone(), request.into_inner(), packets));
+        Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
+    }
+
+    type TarStreamStream = tokio_stream::Empty<Result<Packet, Status>>;
+
+    async fn tar_stream(&self, _: Request<Streaming<Packet>>) -> Result<Response<Self::TarStreamStream>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+}
+
+#[async_trait::async_trait]
+impl Auth for Served {
+    async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
+        let host = request.into_inner().host;
+        let found = (self.0.credentials)(host).await.map_err(Status::unauthenticated)?;
+        Ok(Response::new(CredentialsResponse { username: found.username, secret: found.secret }))
+    }
+
+    // The engine asks for credentials and fetches the token itself when this is not served.
+    async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> Result<Response<FetchTokenResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+
+    async fn get_token_authority(
+        &self,
+        _: Request<GetTokenAuthorityRequest>,
+    ) -> Result<Response<GetTokenAuthorityResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+
+    async fn verify_token_authority(
+        &self,
+        _: Request<VerifyTokenAuthorityRequest>,
+    ) -> Result<Response<VerifyTokenAuthorityResponse>, Status> {
+        Err(Status::unimplemented("not served"))
+    }
+}
+
+#[async_trait::async_trait]
+impl Secrets for Served {
+    async fn get_secret(&self, request: Request<GetSecretRequest>) -> Result<Response<GetSecretResponse>, Status> {
+        let id = request.into_inner().id;
+        let data = self.0.secrets.get(&id).ok_or_else(|| Status::not_found(format!("no secret is named {id:?}")))?;
+        Ok(Response::new(GetSecretResponse { data: data.clone() }))
+    }
+}

@@ -1,0 +1,195 @@
+//! The client against real engines.
+//!
+//! `make test` starts the engines and names their sockets in the environment; without them these tests fail.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use buildkit::BuildKit;
+use buildkit::config::ConfigChanges;
+use buildkit::context::{Context, ContextRules};
+use buildkit::endpoint::Endpoint;
+use buildkit::llb::{Mount, MountSource, Platform, Proxies};
+use buildkit::progress::{Event, Stream};
+use buildkit::session::{RegistryCredentials, Services, Session};
+use buildkit::solve::{BaseImage, Solve, SolveError, Solved, Step};
+
+const ENGINES: [&str; 4] =
+    ["AICAGE_TEST_DOCKER20", "AICAGE_TEST_DOCKER26", "AICAGE_TEST_DOCKER28", "AICAGE_TEST_DOCKER28_CONTAINERD"];
+
+fn socket(variable: &str) -> PathBuf {
+    let value =
+        std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set; run the tests with `make test`"));
+    PathBuf::from(value.strip_prefix("unix://").unwrap())
+}
+
+fn unique() -> String {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    format!("{:x}{:x}", std::process::id(), nanos)
+}
+
+fn step(script: &str, token: &str) -> Step {
+    Step {
+        name: "the step".to_owned(),
+        arguments: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        environment: BTreeMap::from([("TOKEN".to_owned(), token.to_owned())]),
+        mounts: vec![
+            Mount { target: "/dev/aicage/folder".to_owned(), source: MountSource::Folder("folder".to_owned()) },
+            Mount { target: "/dev/aicage/secret".to_owned(), source: MountSource::OptionalSecret("secret".to_owned()) },
+            Mount { target: "/dev/aicage/absent".to_owned(), source: MountSource::OptionalSecret("absent".to_owned()) },
+        ],
+        proxies: Proxies::default(),
+        ignore_cache: false,
+    }
+}
+
+struct Outcome {
+    result: Result<Solved, SolveError>,
+    output: String,
+}
+
+async fn solve(variable: &str, folder: &Path, base: &str, step: Step) -> Outcome {
+    let buildkit = BuildKit::connect(&Endpoint::DockerSocket(socket(variable))).await.unwrap();
+    let rules = ContextRules { leave_out: Vec::new(), runnable_scripts: true };
+    let services = Services {
+        contexts: BTreeMap::from([("folder".to_owned(), Arc::new(Context::walk(folder, &rules).unwrap()))]),
+        secrets: BTreeMap::from([("secret".to_owned(), b"hush".to_vec())]),
+        credentials: Arc::new(|_| Box::pin(async { Ok(RegistryCredentials::default()) })),
+        shared_key: folder.display().to_string(),
+    };
+    let session = Session::open(&buildkit, unique(), services).await.unwrap();
+    let solve = Solve {
+        base: BaseImage { reference: format!("docker.io/library/{base}"), local_only: true, name: "base".to_owned() },
+        platform: Platform {
+            os: "linux".to_owned(),
+            architecture: std::env::consts::ARCH.replace("x86_64", "amd64").replace("aarch64", "arm64"),
+        },
+        steps: vec![step],
+        changes: ConfigChanges {
+            history: vec!["a step".to_owned()],
+            created: "2026-01-01T00:00:00Z".to_owned(),
+            ..ConfigChanges::default()
+        },
+        image: "docker.io/library/aicage-test-buildkit:result".to_owned(),
+    };
+    let mut output = Vec::new();
+    let result = buildkit
+        .solve(&solve, &session, &unique(), true, |event| {
+            if let Event::Log { stream: Stream::Output, bytes, .. } = event {
+                output.extend(bytes);
+            }
+        })
+        .await;
+    Outcome { result, output: String::from_utf8(output).unwrap() }
+}
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    std::fs::write(folder.path().join("run.sh"), "#!/bin/sh\r\necho from a script\r\n").unwrap();
+    std::fs::write(folder.path().join("sub/data"), vec![b'x'; 300_000]).unwrap();
+    std::os::unix::fs::symlink("sub/data", folder.path().join("link")).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn a_step_sees_its_folder_its_secret_and_its_environment() {
+    for engine in ENGINES {
+        let folder = folder();
+        let script = "cd /dev/aicage/folder && ./run.sh && wc -c < link && cat ../secret && echo && ls -A /dev/aicage && echo $TOKEN && echo w > new";
+        let token = unique();
+        let outcome = solve(engine, folder.path(), "aicage-test-base:minbase", step(script, &token)).await;
+        outcome.result.unwrap_or_else(|error| panic!("{engine}: {error}"));
+        assert_eq!(outcome.output, format!("from a script\n300000\nhush\nfolder\nsecret\n{token}\n"), "{engine}");
+        assert!(!folder.path().join("new").exists());
+    }
+}
+
+#[tokio::test]
+async fn the_same_step_is_cached_until_a_byte_a_mode_or_the_environment_changes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for engine in ENGINES {
+        let folder = folder();
+        let token = unique();
+        let run = async |token: &str| {
+            let outcome = solve(engine, folder.path(), "aicage-test-base:minbase", step("true", token)).await;
+            outcome.result.unwrap().ran.contains(&"the step".to_owned())
+        };
+        assert!(run(&token).await, "{engine}: first");
+        assert!(!run(&token).await, "{engine}: again");
+        let data = folder.path().join("sub/data");
+        let before = std::fs::metadata(&data).unwrap().modified().unwrap();
+        std::fs::write(&data, vec![b'y'; 300_000]).unwrap();
+        std::fs::File::options().write(true).open(&data).unwrap().set_modified(before).unwrap();
+        assert!(run(&token).await, "{engine}: same size and time, other bytes");
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(run(&token).await, "{engine}: other mode");
+        assert!(!run(&token).await, "{engine}: again");
+        assert!(run(&unique()).await, "{engine}: other environment");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_step_gives_its_exit_code_and_its_standard_error() {
+    for engine in ENGINES {
+        let folder = folder();
+        let outcome = solve(
+            engine,
+            folder.path(),
+            "aicage-test-base:minbase",
+            step("echo out; echo last words >&2; exit 42", &unique()),
+        )
+        .await;
+        match outcome.result {
+            Err(SolveError::Step { step, exit_code, tail }) => {
+                assert_eq!((step.as_str(), exit_code), ("the step", 42), "{engine}");
+                assert_eq!(String::from_utf8(tail).unwrap(), "last words\n", "{engine}");
+            }
+            other => panic!("{engine}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_absent_base_is_named() {
+    for engine in ENGINES {
+        let folder = folder();
+        let outcome = solve(engine, folder.path(), "aicage-test-no-such-image:x", step("true", "")).await;
+        match outcome.result {
+            Err(SolveError::Engine { doing, .. }) => {
+                assert!(doing.contains("aicage-test-no-such-image:x"), "{engine}: {doing}")
+            }
+            other => panic!("{engine}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_solve_leaves_the_connection_usable() {
+    for engine in ENGINES {
+        let folder = folder();
+        let slow = solve(engine, folder.path(), "aicage-test-base:minbase", step("sleep 60", &unique()));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(1500), slow).await.is_err());
+        let outcome = solve(engine, folder.path(), "aicage-test-base:minbase", step("true", "after")).await;
+        outcome.result.unwrap_or_else(|error| panic!("{engine}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn two_solves_at_once_do_not_get_each_others_folder() {
+    for engine in ENGINES {
+        let (one, two) = (folder(), folder());
+        std::fs::write(one.path().join("who"), "one").unwrap();
+        std::fs::write(two.path().join("who"), "two").unwrap();
+        let script = "cat /dev/aicage/folder/who; sleep 1";
+        let token = unique();
+        let (first, second) = tokio::join!(
+            solve(engine, one.path(), "aicage-test-base:minbase", step(script, &token)),
+            solve(engine, two.path(), "aicage-test-base:minbase", step(script, &token)),
+        );
+        assert_eq!((first.output.as_str(), second.output.as_str()), ("one", "two"), "{engine}");
+    }
+}

@@ -1,0 +1,27 @@
+//! Standard error, shared by everybody in the process who writes to it.
+
+use std::io::Write as _;
+use std::sync::Mutex;
+
+use indicatif::ProgressBar;
+
+/// The lines that are being drawn now; whoever writes beside them must have them taken away meanwhile.
+static LIVE: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Says that `bar` draws on standard error from now on, or that nobody does.
+pub(crate) fn set_live(bar: Option<ProgressBar>) {
+    *LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = bar;
+}
+
+/// Writes `bytes`. A closed or full standard error is nobody's failure: there is no place left to complain.
+pub(crate) fn write(bytes: &[u8]) {
+    let live = LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let write = || {
+        let mut stderr = std::io::stderr().lock();
+        let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
+    };
+    match live {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}

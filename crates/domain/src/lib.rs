@@ -1,0 +1,18 @@
+//! The words of this program and its decisions, as pure values.
+//!
+//! Here live names, image references, definitions, what was asked for, what was observed, the recipe of an image
+//! and the one function that decides what must be built. Nothing here touches a disk, a network, a clock or the
+//! environment: whatever a decision needs is handed in.
+
+pub mod definition;
+pub mod digest;
+pub mod files;
+pub mod image;
+pub mod name;
+pub mod plan;
+pub mod recipe;
+pub mod record;
+pub mod request;
+pub mod target;
+pub mod version;
+pub mod world;

@@ -1,0 +1,99 @@
+//! What was observed: the whole input of a decision besides the target.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::files::FileSet;
+use crate::recipe::ImageRecipe;
+use crate::record::Record;
+use crate::version::{AgentVersion, FailedAttempt, Venue};
+
+/// What a registry said about the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remote {
+    /// The digest of its index or manifest.
+    Known(Digest),
+    /// It was not asked, because the engine's copy came from no registry.
+    NotAsked,
+    /// It answered that it has no such image.
+    Absent,
+    /// It refused the credentials.
+    Denied(String),
+    /// It did not answer, or not with sense.
+    Unreachable {
+        /// What happened, for a person.
+        reason: String,
+        /// Whether asking again later is likely to help.
+        temporary: bool,
+    },
+}
+
+/// The engine's own copy of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalBase {
+    /// A digest over its layers and its config.
+    pub content: Digest,
+    /// The digest under which the engine got it from the registry in its name, if it did.
+    pub pulled_as: Option<Digest>,
+}
+
+/// What was seen of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseFacts {
+    /// At the registry.
+    pub remote: Remote,
+    /// In the engine.
+    pub local: Option<LocalBase>,
+}
+
+/// The image that has the target's name now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// The engine's id of it.
+    pub id: String,
+    /// What its labels say it was made by.
+    pub recipe: ImageRecipe,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What is known of the agent's newest version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionFact {
+    /// The user chose one.
+    Chosen(AgentVersion),
+    /// It was looked up.
+    Found(AgentVersion, Venue),
+    /// It could not be found.
+    Unknown(Vec<FailedAttempt>),
+}
+
+/// What was found on disk about the last build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordFact {
+    /// No record.
+    Missing,
+    /// A file that cannot be read as a record, and why.
+    Damaged(String),
+    /// A record.
+    Found(Box<Record>),
+}
+
+/// Everything that was observed about a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct World {
+    /// The image under the target's name, if there is one.
+    pub image: Option<ImageFacts>,
+    /// The base.
+    pub base: BaseFacts,
+    /// The agent's version.
+    pub version: VersionFact,
+    /// The definition's files.
+    pub files: FileSet,
+    /// Our record of the last build.
+    pub record: RecordFact,
+    /// Whether the host tool's own record already fits the image.
+    pub host_record_fits: bool,
+    /// The engine's platform, as `os/architecture`.
+    pub platform: String,
+}

@@ -1,0 +1,16 @@
+//! The Docker Engine API: where the engine is, what it is, which images it has, and under which names.
+//!
+//! A thin layer over `bollard` that turns its answers into this program's words. Its types do not leave this room.
+//! Building does not live here, nor does anything that knows of agents or bases. The environment is not read: what
+//! `DOCKER_HOST` says is handed in.
+
+mod client;
+mod content;
+mod endpoint;
+mod error;
+mod image;
+
+pub use client::{Engine, EngineVersion};
+pub use endpoint::Endpoint;
+pub use error::{Absence, EngineError};
+pub use image::{ImageStore, LocalImage};

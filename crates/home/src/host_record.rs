@@ -1,0 +1,98 @@
+//! The file in which the host tool keeps what it knows of a final image, so that after a build of ours it finds
+//! nothing left to do.
+
+use std::fs;
+use std::path::PathBuf;
+
+use domain::image::ImageRef;
+use domain::name::{AgentName, BaseName};
+use domain::recipe::BaseIdentity;
+use domain::record::Record;
+use serde::{Deserialize, Serialize};
+use serde_saphyr::DoubleQuoted;
+
+use crate::error::DiskError;
+use crate::layout::Home;
+use crate::replace::replace_file;
+
+/// The largest file of the host tool's that is read, in bytes. Real ones have some 400.
+const HOST_RECORD_LIMIT_BYTES: u64 = 64 * 1024;
+
+/// The keys as the host tool writes them, in its order.
+///
+/// Every value is quoted: the host tool reads YAML 1.1, where a bare `1.10` is the number 1.1.
+#[derive(Serialize)]
+struct Written<'a> {
+    agent: DoubleQuoted<&'a str>,
+    agent_version: DoubleQuoted<&'a str>,
+    base: DoubleQuoted<&'a str>,
+    base_image: DoubleQuoted<&'a str>,
+    built_at: DoubleQuoted<&'a str>,
+    image_id: DoubleQuoted<&'a str>,
+    image_ref: DoubleQuoted<&'a str>,
+}
+
+/// The keys that the host tool compares or names the image by.
+#[derive(Deserialize)]
+struct Read {
+    agent: String,
+    agent_version: String,
+    base: String,
+    image_id: String,
+    image_ref: String,
+}
+
+/// Writes the host tool's file for the image of `record` and returns its path.
+///
+/// # Errors
+/// [`DiskError`] when the file cannot be written; the one before is then still there.
+pub fn store(home: &Home, record: &Record) -> Result<PathBuf, DiskError> {
+    let base_image = match record.base {
+        BaseIdentity::Manifest(digest) => record.base_image.pinned(digest),
+        BaseIdentity::Content(_) => record.base_image.clone(),
+    };
+    let (base_image, image_ref) = (base_image.familiar(), record.image.familiar());
+    let text = to_yaml(&Written {
+        agent: DoubleQuoted(record.agent.as_str()),
+        agent_version: DoubleQuoted(record.version.as_str()),
+        base: DoubleQuoted(record.base_name.as_str()),
+        base_image: DoubleQuoted(&base_image),
+        built_at: DoubleQuoted(&record.built_at),
+        image_id: DoubleQuoted(&record.image_id),
+        image_ref: DoubleQuoted(&image_ref),
+    });
+    let path = home.host_record(&record.agent, &record.base_name);
+    replace_file(&path, text.as_bytes())?;
+    Ok(path)
+}
+
+fn to_yaml(written: &Written<'_>) -> String {
+    serde_saphyr::to_string(written).expect("a struct of strings is always YAML")
+}
+
+/// Says whether the host tool's file makes it take the image `image_id` with `version` for current.
+///
+/// A file that is missing, damaged, or holds a value that YAML 1.1 does not read as text does not fit.
+pub fn fits(home: &Home, agent: &AgentName, base: &BaseName, image: &ImageRef, image_id: &str, version: &str) -> bool {
+    let path = home.host_record(agent, base);
+    let small = fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= HOST_RECORD_LIMIT_BYTES);
+    let Some(text) = small.then(|| fs::read_to_string(&path).ok()).flatten() else {
+        return false;
+    };
+    let Some(read) = from_yaml(&text) else {
+        return false;
+    };
+    read.agent == agent.as_str()
+        && read.agent_version == version
+        && read.base == base.as_str()
+        && read.image_id == image_id
+        && read.image_ref == image.familiar()
+}
+
+fn from_yaml(text: &str) -> Option<Read> {
+    let options = serde_saphyr::options! { no_schema: true };
+    serde_saphyr::from_str_with_options(text, options).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! This program's own records, one JSON document per image.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use domain::record::Record;
+use domain::world::RecordFact;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{DiskError, failed};
+use crate::layout::{Home, ImageKey};
+use crate::replace::replace_file;
+use crate::time;
+
+/// The shape of the documents that this program reads and writes.
+pub const RECORD_FORMAT: u32 = 1;
+
+/// The largest record that is read, in bytes. A definition of 10,000 files makes some 2 MB.
+const RECORD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How many damaged files of one second are kept apart.
+const DAMAGED_LIMIT: u32 = 1000;
+
+#[derive(Serialize, Deserialize)]
+struct Document<'a> {
+    format: u32,
+    record: Cow<'a, Record>,
+}
+
+/// Only what must be known before the rest of a document may be understood.
+#[derive(Deserialize)]
+struct AnyFormat {
+    format: serde_json::Value,
+}
+
+/// Reads the record of an image.
+pub fn load_record(home: &Home, key: &ImageKey) -> RecordFact {
+    load(&home.record(key))
+}
+
+/// Writes the record of an image in place of the one before.
+///
+/// A file that cannot be read as a record is not overwritten: it is moved aside first, and its new path returned.
+///
+/// # Errors
+/// [`DiskError`] when the file cannot be written or a damaged one not be moved; what was there before is then still
+/// there.
+pub fn store_record(
+    home: &Home,
+    key: &ImageKey,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Option<PathBuf>, DiskError> {
+    let path = home.record(key);
+    let aside = match load(&path) {
+        RecordFact::Damaged(_) => Some(move_aside(&path, now)?),
+        RecordFact::Missing | RecordFact::Found(_) => None,
+    };
+    let document = Document { format: RECORD_FORMAT, record: Cow::Borrowed(record) };
+    let mut bytes = serde_json::to_vec_pretty(&document).expect("a record has only text keys and finite values");
+    bytes.push(b'\n');
+    replace_file(&path, &bytes)?;
+    Ok(aside)
+}
+
+fn load(path: &Path) -> RecordFact {
+    let damaged = |why: String| RecordFact::Damaged(format!("{}: {why}", path.display()));
+    match read(path) {
+        Ok(bytes) => parse(&bytes).map_or_else(damaged, |record| RecordFact::Found(Box::new(record))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => RecordFact::Missing,
+        Err(error) => damaged(error.to_string()),
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(RECORD_LIMIT_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > RECORD_LIMIT_BYTES {
+        return Err(io::Error::other(format!("larger than {RECORD_LIMIT_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Record, String> {
+    let any: AnyFormat = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if any.format != RECORD_FORMAT {
+        return Err(format!("format {} is not the one this program knows, {RECORD_FORMAT}", any.format));
+    }
+    let document: Document<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    Ok(document.record.into_owned())
+}
+
+fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, DiskError> {
+    let name = format!("{}.damaged-{}", path.file_name().unwrap_or_default().to_string_lossy(), time::file_stamp(now));
+    let free = (1..DAMAGED_LIMIT)
+        .map(|count| if count == 1 { name.clone() } else { format!("{name}-{count}") })
+        .map(|name| path.with_file_name(name))
+        .find(|aside| fs::symlink_metadata(aside).is_err())
+        .unwrap_or_else(|| path.with_file_name(&name));
+    fs::rename(path, &free).map_err(failed("move aside", path))?;
+    Ok(free)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::digest::Digest;
+    use domain::files::{FileEntry, FileKind, FileSet};
+    use domain::name::{AgentName, BaseName};
+    use domain::recipe::BaseIdentity;
+    use domain::record::VersionOrigin;
+    use domain::version::{AgentVersion, Venue};
+
+    use super::*;
+
+    fn record() -> Record {
+        let digest = Digest::of(b"x");
+        Record {
+            agent: AgentName::parse("codex").unwrap(),
+            base_name: BaseName::parse("debian").unwrap(),
+            image: "aicage:codex-debian".parse().unwrap(),
+            image_id: "sha256:1".to_owned(),
+            recipe_hash: digest,
+            version: AgentVersion::parse("1.10").unwrap(),
+            version_origin: VersionOrigin::Found(Venue::Host),
+            base_image: "debian:bookworm".parse().unwrap(),
+            base: BaseIdentity::Manifest(digest),
+            files: FileSet(vec![FileEntry {
+                path: "install.sh".to_owned(),
+                mode: 0o755,
+                kind: FileKind::File { digest },
+            }]),
+            built_at: "2026-11-21T07:00:00.000000+00:00".to_owned(),
+            log: Some("logs/image/build/x.log".to_owned()),
+            builder_version: "0.1.0".to_owned(),
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T07:00:00Z".parse().unwrap()
+    }
+
+    fn settled() -> (tempfile::TempDir, Home, ImageKey) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("root"), folder.path().join("custom"));
+        (folder, home, ImageKey::of(&record().image))
+    }
+
+    #[test]
+    fn a_record_reads_back_as_written() {
+        let (_folder, home, key) = settled();
+        assert_eq!(load_record(&home, &key), RecordFact::Missing);
+        assert_eq!(store_record(&home, &key, &record(), now()).unwrap(), None);
+        assert_eq!(load_record(&home, &key), RecordFact::Found(Box::new(record())));
+    }
+
+    #[test]
+    fn a_chosen_version_and_a_local_base_read_back_too() {
+        let (_folder, home, key) = settled();
+        let record = Record {
+            version_origin: VersionOrigin::Chosen,
+            base: BaseIdentity::Content(Digest::of(b"y")),
+            log: None,
+            ..record()
+        };
+        store_record(&home, &key, &record, now()).unwrap();
+        assert_eq!(load_record(&home, &key), RecordFact::Found(Box::new(record)));
+    }
+
+    #[test]
+    fn damage_is_said_aloud_and_kept() {
+        let (_folder, home, key) = settled();
+        let path = home.record(&key);
+        for (text, why) in [
+            ("{\"format\": 1", "EOF while parsing an object at line 1 column 12"),
+            ("", "EOF while parsing a value at line 1 column 0"),
+            ("{\"format\": 2, \"record\": {}}", "format 2 is not the one this program knows, 1"),
+            ("{\"format\": \"1\"}", "format \"1\" is not the one this program knows, 1"),
+            ("{\"format\": 1, \"record\": {}}", "missing field `agent` at line 1 column 26"),
+        ] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            assert_eq!(load_record(&home, &key), RecordFact::Damaged(format!("{}: {why}", path.display())));
+            let aside = store_record(&home, &key, &record(), now()).unwrap().unwrap();
+            assert_eq!(fs::read_to_string(aside).unwrap(), text);
+            assert_eq!(load_record(&home, &key), RecordFact::Found(Box::new(record())));
+        }
+        let mut names: Vec<_> = fs::read_dir(path.parent().unwrap())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace(key.as_str(), "KEY"))
+            .collect();
+        names.sort();
+        insta::assert_snapshot!(names.join("\n"), @"
+        KEY.json
+        KEY.json.damaged-20261121T070000Z
+        KEY.json.damaged-20261121T070000Z-2
+        KEY.json.damaged-20261121T070000Z-3
+        KEY.json.damaged-20261121T070000Z-4
+        KEY.json.damaged-20261121T070000Z-5
+        ");
+    }
+
+    #[test]
+    fn a_folder_in_the_way_is_moved_aside() {
+        let (_folder, home, key) = settled();
+        fs::create_dir_all(home.record(&key)).unwrap();
+        assert!(matches!(load_record(&home, &key), RecordFact::Damaged(_)));
+        assert!(store_record(&home, &key, &record(), now()).unwrap().unwrap().is_dir());
+        assert!(matches!(load_record(&home, &key), RecordFact::Found(_)));
+    }
+
+    #[test]
+    fn every_torn_record_is_damaged_and_none_is_believed() {
+        let (_folder, home, key) = settled();
+        store_record(&home, &key, &record(), now()).unwrap();
+        let whole = fs::read(home.record(&key)).unwrap();
+        for length in 0..whole.len() - 2 {
+            assert!(parse(&whole[..length]).is_err(), "{length}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Replacing a file so that whoever reads it, at any moment, sees the old one whole or the new one whole.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::error::{DiskError, failed};
+
+/// The mode of a new file before the user's umask takes bits away.
+pub(crate) const FILE_MODE: u32 = 0o644;
+
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// How often a write is begun anew when its temporary file was taken for a leftover between creation and lock.
+const ATTEMPTS: usize = 5;
+
+/// Puts `bytes` in the place of the file at `path`, making its folder where needed.
+///
+/// A temporary file that a killed writer left behind for the same `path` is removed. Writers hold a lock on theirs,
+/// which ends with their process, so the ones without a lock are the leftovers.
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed("create folder", folder))?;
+    let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    remove_leftovers(folder, &prefix);
+    for _ in 1..ATTEMPTS {
+        match write_and_rename(folder, &prefix, path, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return result.map_err(failed("write", path)),
+        }
+    }
+    write_and_rename(folder, &prefix, path, bytes).map_err(failed("write", path))
+}
+
+fn write_and_rename(folder: &Path, prefix: &str, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(prefix)
+        .suffix(TEMPORARY_SUFFIX)
+        .permissions(Permissions::from_mode(FILE_MODE))
+        .tempfile_in(folder)?;
+    // A file system without locks only loses the clearing of leftovers.
+    let _ = file.as_file().try_lock();
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+fn remove_leftovers(folder: &Path, prefix: &str) {
+    let is_temporary = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        name.starts_with(prefix) && name.ends_with(TEMPORARY_SUFFIX)
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_temporary(&entry.file_name())) {
+        let Ok(file) = File::open(entry.path()) else {
+            continue;
+        };
+        match file.try_lock() {
+            Ok(()) => drop(fs::remove_file(entry.path())),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_made_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/record.json");
+        replace_file(&path, b"one").unwrap();
+        replace_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o700, 0o600);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.json");
+        let [dead, living, other] =
+            [".r.json.dead00.tmp", ".r.json.living.tmp", ".r.jsonx.other0.tmp"].map(|name| folder.path().join(name));
+        for path in [&dead, &living, &other] {
+            fs::write(path, "half").unwrap();
+        }
+        let writer = File::open(&living).unwrap();
+        writer.lock().unwrap();
+        replace_file(&path, b"whole").unwrap();
+        assert!(!dead.exists() && living.exists() && other.exists());
+    }
+
+    #[test]
+    fn readers_see_one_whole_file_or_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r");
+        let (long, short) = (vec![b'a'; 100_000], vec![b'b'; 10]);
+        replace_file(&path, &long).unwrap();
+        std::thread::scope(|scope| {
+            for bytes in [&long, &short] {
+                let path = &path;
+                scope.spawn(move || (0..50).for_each(|_| replace_file(path, bytes).unwrap()));
+            }
+            for _ in 0..500 {
+                let seen = fs::read(&path).unwrap();
+                assert!(seen == long || seen == short);
+            }
+        });
+    }
+
+    #[test]
+    fn a_failure_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let in_the_way = folder.path().join("file");
+        fs::write(&in_the_way, "").unwrap();
+        let error = replace_file(&in_the_way.join("x/y"), b"").unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot create folder {}", in_the_way.join("x").display()));
+    }
+}

@@ -1,0 +1,210 @@
+//! HTTP to registries: which scheme, whose certificates, how long, and what a failure means.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
+
+use crate::error::RegistryError;
+
+/// The most bytes of an answer that are read: what a registry may refuse a manifest for
+/// (OCI distribution specification, "Pushing Manifests": at least 4 MiB should be accepted).
+const BODY_LIMIT_BYTES: usize = 4 * 1024 * 1024;
+
+/// How this program names itself.
+const USER_AGENT: &str = concat!("aicage-builder/", env!("CARGO_PKG_VERSION"));
+
+/// The clients that requests are made with. Each is made when it is first needed: reading the system's certificate
+/// authorities takes longer than a whole decision without a registry.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport(Arc<Clients>);
+
+#[derive(Debug)]
+struct Clients {
+    /// For registries on this machine: no TLS, no proxy, as the docker command has it.
+    plain: OnceLock<Result<Client, String>>,
+    secure: OnceLock<Result<Client, String>>,
+    extra_roots_pem: Vec<u8>,
+    answer_limit: Duration,
+}
+
+impl Transport {
+    pub(crate) fn new(extra_roots_pem: Vec<u8>, answer_limit: Duration) -> Self {
+        let clients = Clients { plain: OnceLock::new(), secure: OnceLock::new(), extra_roots_pem, answer_limit };
+        Self(Arc::new(clients))
+    }
+
+    /// Returns the address that `path` has at `registry`: plain HTTP on this machine, HTTPS everywhere else.
+    pub(crate) fn address(registry: &str, path: &str) -> Result<Url, RegistryError> {
+        let host = match registry {
+            "docker.io" => "registry-1.docker.io",
+            host => host,
+        };
+        let parse = |scheme: &str| Url::parse(&format!("{scheme}://{host}{path}"));
+        let address =
+            parse("https").and_then(|address| if is_loopback(&address) { parse("http") } else { Ok(address) });
+        address.map_err(|error| RegistryError::Unreachable { host: host.to_owned(), reason: error.to_string() })
+    }
+
+    /// Says whether a secret may be sent to `address`: over TLS, or within this machine.
+    pub(crate) fn keeps_secrets(address: &Url) -> bool {
+        address.scheme() == "https" || (address.scheme() == "http" && is_loopback(address))
+    }
+
+    /// Returns the client for requests to `address`.
+    pub(crate) fn client(&self, address: &Url) -> Result<&Client, RegistryError> {
+        let clients = &*self.0;
+        let made = if address.scheme() == "http" && is_loopback(address) {
+            clients.plain.get_or_init(|| clients.make_plain())
+        } else {
+            clients.secure.get_or_init(|| clients.make_secure())
+        };
+        made.as_ref().map_err(|reason| RegistryError::Untrusted { host: host(address), reason: reason.clone() })
+    }
+
+    /// Sends a request and returns the head of the answer.
+    pub(crate) async fn send(&self, request: RequestBuilder, address: &Url) -> Result<Response, RegistryError> {
+        let answer = request.send().await.map_err(|error| self.failure(&error, address))?;
+        tracing::debug!(
+            host = host(address),
+            path = address.path(),
+            status = answer.status().as_u16(),
+            "registry answered"
+        );
+        Ok(answer)
+    }
+
+    /// Reads the body of an answer.
+    pub(crate) async fn body(&self, mut answer: Response, address: &Url) -> Result<Vec<u8>, RegistryError> {
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(|error| self.failure(&error, address))? {
+            if body.len() + part.len() > BODY_LIMIT_BYTES {
+                let reason = format!("it is longer than {BODY_LIMIT_BYTES} bytes");
+                return Err(RegistryError::Answer { host: host(address), reason });
+            }
+            body.extend_from_slice(&part);
+        }
+        Ok(body)
+    }
+
+    fn failure(&self, error: &reqwest::Error, address: &Url) -> RegistryError {
+        let host = host(address);
+        if error.is_timeout() {
+            return RegistryError::NoAnswer { host, limit: self.0.answer_limit };
+        }
+        if let Some(tls) = causes(error).find_map(tls_failure) {
+            return RegistryError::Untrusted { host, reason: tls };
+        }
+        let reason = causes(error).last().map_or_else(String::new, ToString::to_string);
+        if error.is_connect() {
+            RegistryError::Unreachable { host, reason }
+        } else if error.is_redirect() || error.is_builder() {
+            RegistryError::Answer { host, reason }
+        } else {
+            RegistryError::Broken { host, reason }
+        }
+    }
+}
+
+impl Clients {
+    fn make_plain(&self) -> Result<Client, String> {
+        self.make(|builder| builder.no_proxy().tls_certs_only([]))
+    }
+
+    fn make_secure(&self) -> Result<Client, String> {
+        let extra = Certificate::from_pem_bundle(&self.extra_roots_pem).map_err(|error| innermost(&error))?;
+        if extra.is_empty() && !self.extra_roots_pem.is_empty() {
+            return Err("the given certificates are not PEM".to_owned());
+        }
+        self.make(|builder| builder.tls_certs_merge(extra))
+    }
+
+    fn make(&self, choose: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Result<Client, String> {
+        // reqwest takes the process's provider; that one is installed already is no failure.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder().user_agent(USER_AGENT).timeout(self.answer_limit);
+        choose(builder).build().map_err(|error| innermost(&error))
+    }
+}
+
+/// Returns the host of an address, with the port if it is not the usual one.
+pub(crate) fn host(address: &Url) -> String {
+    let host = address.host_str().unwrap_or_default();
+    address.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Translates a status that is neither success nor one that the caller knows what to do with.
+pub(crate) fn status_failure(status: StatusCode, address: &Url) -> RegistryError {
+    let temporary = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    RegistryError::Status { host: host(address), status: status.to_string(), temporary }
+}
+
+fn is_loopback(address: &Url) -> bool {
+    let name = address.host_str().unwrap_or_default();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Walks from an error to what caused it, looking into I/O errors, which hide theirs.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let hidden = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        hidden.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source())
+    })
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, ToString::to_string)
+}
+
+/// Says what is wrong with a server's certificate, if it is the certificate.
+fn tls_failure(error: &(dyn Error + 'static)) -> Option<String> {
+    use rustls::CertificateError;
+    let rustls::Error::InvalidCertificate(why) = error.downcast_ref::<rustls::Error>()? else {
+        return None;
+    };
+    Some(match why {
+        CertificateError::UnknownIssuer => {
+            "its certificate is signed by an authority that is not trusted here".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "its certificate has expired".to_owned(),
+        other => format!("its certificate is not valid: {other}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(registry: &str) -> String {
+        Transport::address(registry, "/v2/x").unwrap().to_string()
+    }
+
+    #[test]
+    fn only_this_machine_is_asked_in_the_clear() {
+        assert_eq!(address("docker.io"), "https://registry-1.docker.io/v2/x");
+        assert_eq!(address("ghcr.io"), "https://ghcr.io/v2/x");
+        assert_eq!(address("10.0.0.1:5000"), "https://10.0.0.1:5000/v2/x");
+        assert_eq!(address("localhost.example.org"), "https://localhost.example.org/v2/x");
+        assert_eq!(address("localhost:5000"), "http://localhost:5000/v2/x");
+        assert_eq!(address("127.8.0.1:5000"), "http://127.8.0.1:5000/v2/x");
+        assert_eq!(address("[::1]:5000"), "http://[::1]:5000/v2/x");
+    }
+
+    #[test]
+    fn secrets_go_over_tls_or_stay_here() {
+        let keeps = |address: &str| Transport::keeps_secrets(&Url::parse(address).unwrap());
+        assert!(keeps("https://auth.docker.io/token"));
+        assert!(keeps("http://127.0.0.1:5001/token"));
+        assert!(!keeps("http://auth.docker.io/token"));
+    }
+
+    #[test]
+    fn certificates_that_are_none_are_said() {
+        let transport = Transport::new(b"no PEM".to_vec(), Duration::from_secs(4));
+        let error = transport.client(&Url::parse("https://ghcr.io/").unwrap()).unwrap_err();
+        insta::assert_snapshot!(error, @"the registry ghcr.io is not trusted: the given certificates are not PEM");
+    }
+}
