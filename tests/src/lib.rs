@@ -1,1 +1,272 @@
-//! Placeholder.
+//! What the tests of the programs share: real engines, definitions on disk, runs of the built binaries.
+//!
+//! `make test` starts the engines and builds the binaries; without them a test fails and says so.
+#![expect(clippy::unwrap_used, reason = "this is test code")]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+/// A real engine that the test run has started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// Docker Engine 20.10.
+    Docker20,
+    /// Docker Engine 26.
+    Docker26,
+    /// Docker Engine 28 with a graph driver.
+    Docker28,
+    /// Docker Engine 28 with the containerd image store.
+    Docker28Containerd,
+}
+
+impl Engine {
+    /// Every engine that the program is tested with.
+    pub const ALL: [Self; 4] = [Self::Docker20, Self::Docker26, Self::Docker28, Self::Docker28Containerd];
+
+    /// Returns the value of `DOCKER_HOST` for it.
+    pub fn host(self) -> String {
+        variable(match self {
+            Self::Docker20 => "AICAGE_TEST_DOCKER20",
+            Self::Docker26 => "AICAGE_TEST_DOCKER26",
+            Self::Docker28 => "AICAGE_TEST_DOCKER28",
+            Self::Docker28Containerd => "AICAGE_TEST_DOCKER28_CONTAINERD",
+        })
+    }
+
+    /// Returns its socket.
+    pub fn socket(self) -> PathBuf {
+        PathBuf::from(self.host().strip_prefix("unix://").unwrap())
+    }
+
+    /// Asks its REST API with curl and returns the status and the body.
+    pub fn api(self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}", "--request", method]);
+        curl.arg("--unix-socket").arg(self.socket());
+        if let Some(body) = body {
+            curl.args(["--header", "Content-Type: application/json", "--data", body]);
+        }
+        let output = curl.arg(format!("http://docker{path}")).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (body, status) = text.rsplit_once('\n').unwrap_or(("", "0"));
+        (status.parse().unwrap_or(0), body.to_owned())
+    }
+
+    /// Returns what it says of an image, if it has it.
+    pub fn image(self, reference: &str) -> Option<Value> {
+        let (status, body) = self.api("GET", &format!("/images/{reference}/json"), None);
+        (status == 200).then(|| serde_json::from_str(&body).unwrap())
+    }
+
+    /// Returns the id of an image that it must have.
+    pub fn id(self, reference: &str) -> String {
+        self.image(reference).unwrap_or_else(|| panic!("{self:?} has no {reference}"))["Id"].as_str().unwrap().to_owned()
+    }
+
+    /// Gives an image another name.
+    pub fn tag(self, reference: &str, repository: &str, tag: &str) {
+        let (status, body) = self.api("POST", &format!("/images/{reference}/tag?repo={repository}&tag={tag}"), None);
+        assert_eq!(status, 201, "{body}");
+    }
+
+    /// Runs a command in a new container of an image and returns what it wrote, standard error included.
+    pub fn run(self, reference: &str, command: &[&str]) -> String {
+        let body = serde_json::json!({ "Image": reference, "Cmd": command, "Entrypoint": [], "Tty": true });
+        let (status, answer) = self.api("POST", "/containers/create", Some(&body.to_string()));
+        assert_eq!(status, 201, "{answer}");
+        let id = serde_json::from_str::<Value>(&answer).unwrap()["Id"].as_str().unwrap().to_owned();
+        assert_eq!(self.api("POST", &format!("/containers/{id}/start"), None).0, 204);
+        self.api("POST", &format!("/containers/{id}/wait"), None);
+        let (_, text) = self.api("GET", &format!("/containers/{id}/logs?stdout=1&stderr=1"), None);
+        self.api("DELETE", &format!("/containers/{id}?force=1"), None);
+        text
+    }
+}
+
+/// Returns a variable that the test run sets.
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"))
+}
+
+/// Returns one of this project's programs, built beside the tests.
+pub fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own.parent().unwrap().parent().unwrap().join(name);
+    assert!(path.exists(), "{} is not built; run the tests with `make test`", path.display());
+    path
+}
+
+/// Returns a text that no other test uses, fit for a repository's name.
+pub fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// One engine, one home folder, one agent's definition, one repository for images: a small world of a test's own.
+///
+/// The images in the repository are removed when it is dropped.
+#[derive(Debug)]
+pub struct Story {
+    /// The engine.
+    pub engine: Engine,
+    /// The repository that images are named by.
+    pub repository: String,
+    /// The agent's name.
+    pub agent: String,
+    folder: tempfile::TempDir,
+}
+
+/// What a run of a program came to.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Story {
+    /// Starts a story with an agent `tool` whose script puts its version into `/usr/local/bin/tool`.
+    pub fn new(engine: Engine) -> Self {
+        let story = Self {
+            engine,
+            repository: unique("aicage-test-story"),
+            agent: "tool".to_owned(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        story.write("agent.yml", "agent_full_name: Tool\nagent_homepage: https://example.org/tool\n");
+        story.write(
+            "install.sh",
+            "#!/usr/bin/env bash\nset -euo pipefail\nprintf '#!/bin/sh\\necho tool %s\\n' \"$AICAGE_AGENT_VERSION\" > /usr/local/bin/tool\nchmod +x /usr/local/bin/tool\n",
+        );
+        story.write("version.sh", "#!/usr/bin/env bash\necho 1.0.0\n");
+        story
+    }
+
+    /// Returns the folder of packaged definitions.
+    pub fn definitions(&self) -> PathBuf {
+        self.folder.path().join("definitions")
+    }
+
+    /// Returns the home folder of records and logs.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Returns a path in the agent's definition.
+    pub fn definition(&self, path: &str) -> PathBuf {
+        self.definitions().join("agents").join(&self.agent).join(path)
+    }
+
+    /// Writes a file of the agent's definition.
+    pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.definition(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Returns the name of the story's image on the base that [`Story::command`] chooses.
+    pub fn image(&self) -> String {
+        format!("{}:{}-debian", self.repository, self.agent)
+    }
+
+    /// Returns `aicage-builder COMMAND AGENT …` with the story's folders, engine and repository, on the small base.
+    pub fn command(&self, command: &str) -> Command {
+        let mut program = self.bare(command);
+        program.args(["--base", "debian", "--base-image", "aicage-test-base:minbase"]);
+        program
+    }
+
+    /// Returns the same without a base.
+    pub fn bare(&self, command: &str) -> Command {
+        let mut program = Command::new(program("aicage-builder"));
+        program.arg(command).arg(&self.agent).arg("--local-repository").arg(&self.repository);
+        program.arg("--definitions").arg(self.definitions());
+        program.arg("--home").arg(self.home()).arg("--custom").arg(self.folder.path().join("custom"));
+        program.env("DOCKER_HOST", self.engine.host()).env("DOCKER_CONFIG", self.folder.path().join("docker"));
+        for name in ["BUILDKIT_PROGRESS", "AICAGE_CA_CERT", "AICAGE_LOG", "SOURCE_DATE_EPOCH", "AICAGE_DEFINITIONS"] {
+            program.env_remove(name);
+        }
+        program.stdin(Stdio::null());
+        program
+    }
+
+    /// Runs `aicage-builder build` with more arguments.
+    pub fn build<A: AsRef<OsStr>>(&self, more: impl IntoIterator<Item = A>) -> Ran {
+        run(self.command("build").args(more))
+    }
+
+    /// Runs `aicage-builder plan` with more arguments.
+    pub fn plan<A: AsRef<OsStr>>(&self, more: impl IntoIterator<Item = A>) -> Ran {
+        run(self.command("plan").args(more))
+    }
+
+    /// Returns the newest build log.
+    pub fn log(&self) -> String {
+        let folder = self.home().join("logs/image/build");
+        let mut logs: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        logs.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
+        String::from_utf8_lossy(&std::fs::read(logs.last().unwrap()).unwrap()).into_owned()
+    }
+
+    /// Returns every file below the home folder with its bytes, ordered by path.
+    pub fn home_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        collect(&self.home(), &mut files);
+        files.sort();
+        files
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        for suffix in ["", "-previous", "-staging"] {
+            self.engine.api("DELETE", &format!("/images/{}{suffix}", self.image()), None);
+        }
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push((path.clone(), std::fs::read(&path).unwrap()));
+        }
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Ran {
+    command.output().unwrap().into()
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Ran {
+    /// Checks the exit code and returns the run.
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Returns standard output as a JSON document.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use serde_json::Value;
@@ -87,8 +88,12 @@ impl CredentialError {
 /// Looks up the credentials of `registry` in the config in `folder`.
 ///
 /// A program named for the registry in `credHelpers` goes first, then what stands in the config itself, then the
-/// program in `credsStore`. No config is no credentials.
-pub(crate) async fn look_up(folder: &Path, registry: &str) -> Result<Option<Credential>, CredentialError> {
+/// program in `credsStore`. A program may take as long as `limit`. No config is no credentials.
+pub(crate) async fn look_up(
+    folder: &Path,
+    registry: &str,
+    limit: Duration,
+) -> Result<Option<Credential>, CredentialError> {
     let file = folder.join(CONFIG_FILE);
     let wrong = |reason: String| CredentialError::Config { file: file.display().to_string(), reason };
     let bytes = match std::fs::read(&file) {
@@ -104,7 +109,7 @@ pub(crate) async fn look_up(folder: &Path, registry: &str) -> Result<Option<Cred
     let programs = take(&mut config, "credHelpers").unwrap_or_default();
     let store = take(&mut config, "credsStore").unwrap_or_default();
     if let Some(program) = programs[server].as_str().filter(|name| !name.is_empty()) {
-        return keychain::get(program, server).await;
+        return keychain::get(program, server, limit).await;
     }
     match get_credential_from_reader(config.to_string().as_bytes(), server) {
         Ok(DockerCredential::UsernamePassword(username, password)) => {
@@ -112,7 +117,7 @@ pub(crate) async fn look_up(folder: &Path, registry: &str) -> Result<Option<Cred
         }
         Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::IdentityToken(token))),
         Err(CredentialRetrievalError::NoCredentialConfigured) => match store.as_str().filter(|name| !name.is_empty()) {
-            Some(program) => keychain::get(program, server).await,
+            Some(program) => keychain::get(program, server, limit).await,
             None => Ok(None),
         },
         Err(CredentialRetrievalError::ConfigReadError) => {
@@ -140,7 +145,7 @@ mod tests {
     async fn found(config: &str, registry: &str) -> Result<Option<Credential>, CredentialError> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(CONFIG_FILE), config).unwrap();
-        look_up(folder.path(), registry).await.map_err(|error| match error {
+        look_up(folder.path(), registry, Duration::from_secs(10)).await.map_err(|error| match error {
             CredentialError::Config { reason, .. } => {
                 CredentialError::Config { file: "config.json".to_owned(), reason }
             }
@@ -154,8 +159,8 @@ mod tests {
 
     #[tokio::test]
     async fn no_config_is_no_credentials() {
-        assert_eq!(look_up(Path::new("/nowhere"), "ghcr.io").await, Ok(None));
-        assert_eq!(look_up(Path::new("/dev/null"), "ghcr.io").await, Ok(None));
+        assert_eq!(look_up(Path::new("/nowhere"), "ghcr.io", Duration::ZERO).await, Ok(None));
+        assert_eq!(look_up(Path::new("/dev/null"), "ghcr.io", Duration::ZERO).await, Ok(None));
         assert_eq!(found("{}", "ghcr.io").await, Ok(None));
         assert_eq!(found(r#"{"auths":{"ghcr.io":{}}}"#, "ghcr.io").await, Ok(None));
     }

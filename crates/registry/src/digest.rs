@@ -34,18 +34,22 @@ pub struct RegistryOptions {
     pub extra_roots_pem: Vec<u8>,
     /// How long one request may take, connection included.
     pub answer_limit: Duration,
-    /// How long one question may take, with all its requests.
+    /// How long one question may take, with all its requests and the program that keeps the credentials.
     pub total_limit: Duration,
+    /// How long a program that keeps credentials may take. Some unlock a keychain or ask a cloud service first.
+    pub keychain_limit: Duration,
 }
 
 impl Default for RegistryOptions {
-    /// No credentials, the system's authorities, and the host tool's 4 s for a request.
+    /// No credentials, the system's authorities, and the host tool's 4 s for a request. The total leaves room for a
+    /// token that is slow to come, not for every limit to be reached.
     fn default() -> Self {
         Self {
             docker_config: None,
             extra_roots_pem: Vec::new(),
             answer_limit: Duration::from_secs(4),
-            total_limit: Duration::from_secs(12),
+            total_limit: Duration::from_secs(20),
+            keychain_limit: Duration::from_secs(10),
         }
     }
 }
@@ -56,6 +60,7 @@ pub struct Registry {
     transport: Transport,
     docker_config: Option<PathBuf>,
     total_limit: Duration,
+    keychain_limit: Duration,
 }
 
 impl Registry {
@@ -65,6 +70,7 @@ impl Registry {
             transport: Transport::new(options.extra_roots_pem, options.answer_limit),
             docker_config: options.docker_config,
             total_limit: options.total_limit,
+            keychain_limit: options.keychain_limit,
         }
     }
 
@@ -92,7 +98,7 @@ impl Registry {
     /// [`CredentialError`] when there are some and they cannot be had. That there are none is `None`.
     pub async fn credentials(&self, registry: &str) -> Result<Option<Credential>, CredentialError> {
         match &self.docker_config {
-            Some(folder) => credential::look_up(folder, registry).await,
+            Some(folder) => credential::look_up(folder, registry, self.keychain_limit).await,
             None => Ok(None),
         }
     }

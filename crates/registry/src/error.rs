@@ -111,7 +111,7 @@ impl RegistryError {
             }
             Self::Credentials(error) => error.advice(),
             Self::Untrusted { .. } => Some(
-                "trust the authority that signed it: give its certificate with --ca-cert, or set SSL_CERT_FILE"
+                "if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE"
                     .to_owned(),
             ),
             Self::Unreachable { .. } => Some("check the network, the name, and HTTPS_PROXY and NO_PROXY".to_owned()),

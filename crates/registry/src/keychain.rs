@@ -14,9 +14,6 @@ use tokio::process::Command;
 
 use crate::credential::{Credential, CredentialError};
 
-/// How long a program may take. Some unlock a keychain or ask a cloud service first.
-const KEYCHAIN_LIMIT: Duration = Duration::from_secs(10);
-
 /// What programs print for "I have none for this registry" (docker-credential-helpers, `errCredentialsNotFoundMessage`).
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
@@ -26,12 +23,12 @@ const TOKEN_USER: &str = "<token>";
 /// How much of a program's complaint is shown.
 const COMPLAINT_LIMIT: usize = 200;
 
-/// Asks the program called `docker-credential-<name>` for the credentials of `server`.
-pub(crate) async fn get(name: &str, server: &str) -> Result<Option<Credential>, CredentialError> {
+/// Asks the program called `docker-credential-<name>` for the credentials of `server`. After `limit` it is killed.
+pub(crate) async fn get(name: &str, server: &str, limit: Duration) -> Result<Option<Credential>, CredentialError> {
     let program = format!("docker-credential-{name}");
     let failed =
         |reason: String| CredentialError::Program { program: program.clone(), server: server.to_owned(), reason };
-    let asked = tokio::time::timeout(KEYCHAIN_LIMIT, ask(&program, server)).await;
+    let asked = tokio::time::timeout(limit, ask(&program, server)).await;
     let output = match asked {
         Ok(Ok(output)) => output,
         Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -39,7 +36,7 @@ pub(crate) async fn get(name: &str, server: &str) -> Result<Option<Credential>, 
         }
         Ok(Err(error)) => return Err(failed(error.to_string())),
         Err(_) => {
-            return Err(failed(format!("it did not answer within {} s", KEYCHAIN_LIMIT.as_secs())));
+            return Err(failed(format!("it did not answer within {} s", limit.as_secs())));
         }
     };
     let stdout = String::from_utf8_lossy(&output.stdout);

@@ -97,7 +97,7 @@ impl Transport {
         if let Some(tls) = causes(error).find_map(tls_failure) {
             return RegistryError::Untrusted { host, reason: tls };
         }
-        let reason = causes(error).last().map_or_else(String::new, ToString::to_string);
+        let reason = innermost(error);
         if error.is_connect() {
             RegistryError::Unreachable { host, reason }
         } else if error.is_redirect() || error.is_builder() {
@@ -125,7 +125,15 @@ impl Clients {
         // reqwest takes the process's provider; that one is installed already is no failure.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder().user_agent(USER_AGENT).timeout(self.answer_limit);
-        choose(builder).build().map_err(|error| innermost(&error))
+        choose(builder).build().map_err(|error| {
+            let words = innermost(&error);
+            // rustls-platform-verifier's words for a system that has none, as in an image made from scratch.
+            if words.contains("No CA certificates") {
+                "this system has no certificate authorities".to_owned()
+            } else {
+                words
+            }
+        })
     }
 }
 
@@ -155,8 +163,15 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     })
 }
 
+/// Returns the words of the first cause; what stands above it repeats it, and may hold a whole address.
 fn innermost(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map_or_else(String::new, ToString::to_string)
+    let words = causes(error).last().map_or_else(String::new, ToString::to_string);
+    // hyper-util's words for what a proxy answers to CONNECT.
+    match words.strip_prefix("tunnel error: ") {
+        Some("unsuccessful") => "the proxy did not let the connection through".to_owned(),
+        Some(why) => format!("the proxy did not let the connection through: {why}"),
+        None => words,
+    }
 }
 
 /// Says what is wrong with a server's certificate, if it is the certificate.

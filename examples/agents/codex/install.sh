@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-# The cache of the downloads would stay in the layer.
-npm_config_cache=$(mktemp -d)
-export npm_config_cache
-trap 'rm -rf "$npm_config_cache"' EXIT
+# What would otherwise stay in the layer: npm's cache, and what a first start leaves in the home folder.
+scratch=$(mktemp -d ~/install.XXXXXX)
+trap 'rm -rf "$scratch"' EXIT
 
-npm install -g @openai/codex@"$AICAGE_AGENT_VERSION"
-codex --version
+npm install -g --cache "$scratch" @openai/codex@"$AICAGE_AGENT_VERSION"
+
+# An image whose agent does not start is a failed build.
+CODEX_HOME=$scratch codex --version

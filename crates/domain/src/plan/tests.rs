@@ -1,5 +1,7 @@
 //! Every reason, notice and failure, each as one fact that differs from an image that is up to date.
 
+mod worlds;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -68,8 +68,8 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// Answers every connection's only request by `answer`.
-    pub(crate) async fn new(answer: impl Fn(&str, &Request) -> Then + Send + 'static) -> Self {
+    /// Answers every connection's only request by `answer_to` it, which is told this server's host.
+    pub(crate) async fn new(answer_to: impl Fn(&str, &Request) -> Then + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let asked = Arc::<Mutex<Vec<Request>>>::default();
@@ -80,9 +80,11 @@ impl Fake {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let Some(request) = read_request(&mut stream).await else { continue };
                 log.lock().unwrap().push(request.clone());
-                match answer(&own, &request) {
-                    Then::Say(text) => say(&mut stream, &text).await,
-                    Then::Hang => hanging.push(stream),
+                let then = answer_to(&own, &request);
+                let hangs = matches!(then, Then::Hang);
+                answer(&mut stream, then).await;
+                if hangs {
+                    hanging.push(stream);
                 }
             }
         });
@@ -126,10 +128,13 @@ impl Fake {
     }
 }
 
-async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
-    // The client may have gone already.
-    let _ = stream.write_all(text.as_bytes()).await;
-    let _ = stream.shutdown().await;
+/// Says what is to be said and closes; a connection that is to hang is left as it is.
+pub(crate) async fn answer(stream: &mut (impl AsyncWrite + Unpin), then: Then) {
+    if let Then::Say(text) = then {
+        // The client may have gone already.
+        let _ = stream.write_all(text.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    }
 }
 
 /// Formats an answer; headers are whole lines.

@@ -80,8 +80,8 @@ async fn a_program_that_hangs_is_ended() {
         "#!/bin/sh\necho $$ > \"${0%/*}/pid.new\"; mv \"${0%/*}/pid.new\" \"${0%/*}/pid\"; exec sleep 1000",
     )
     .await;
-    insta::assert_snapshot!(ask(&fake, &[]).await, @r"
-    docker-credential-fake did not give the credentials for HOST: it did not answer within 10 s
+    insta::assert_snapshot!(ask(&fake, &[("ASK_KEYCHAIN_SECONDS", "1")]).await, @r"
+    docker-credential-fake did not give the credentials for HOST: it did not answer within 1 s
     hint: try it: echo HOST | docker-credential-fake get
     ");
     let pid = std::fs::read_to_string(fake.folder.path().join("pid")).unwrap();

@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 
 use crate::apart;
-use crate::fake::{Fake, found, read_request};
+use crate::fake::{Fake, answer, found, read_request};
 
 const IMAGE: &str = "registry.test/acme/base:1";
 
@@ -52,9 +52,7 @@ impl Company {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 read_request(&mut stream).await.unwrap();
-                let crate::fake::Then::Say(answer) = found() else { unreachable!("it is found") };
-                stream.write_all(answer.as_bytes()).await.unwrap();
-                let _ = stream.shutdown().await;
+                answer(&mut stream, found()).await;
             }
         });
         let folder = tempfile::tempdir().unwrap();
@@ -82,8 +80,8 @@ impl Company {
 async fn a_given_authority_is_trusted_through_a_proxy() {
     let company = Company::new(|_| {}).await;
     assert_eq!(company.ask_trusting().await, Digest::of(b"index").to_string());
-    let file = [("SSL_CERT_FILE", company.authority().to_str().unwrap().to_owned())];
-    assert_eq!(company.ask(&[("SSL_CERT_FILE", &file[0].1)]).await, Digest::of(b"index").to_string());
+    let authority = company.authority();
+    assert_eq!(company.ask(&[("SSL_CERT_FILE", authority.to_str().unwrap())]).await, Digest::of(b"index").to_string());
 }
 
 #[tokio::test]
@@ -100,7 +98,7 @@ async fn an_unknown_authority_is_said() {
     let company = Company::new(|_| {}).await;
     insta::assert_snapshot!(company.ask(&[]).await, @r"
     the registry registry.test is not trusted: its certificate is signed by an authority that is not trusted here
-    hint: trust the authority that signed it: give its certificate with --ca-cert, or set SSL_CERT_FILE
+    hint: if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE
     ");
 }
 
@@ -108,8 +106,8 @@ async fn an_unknown_authority_is_said() {
 async fn a_system_without_authorities_is_said() {
     let company = Company::new(|_| {}).await;
     insta::assert_snapshot!(company.ask(&[("SSL_CERT_FILE", "/nowhere"), ("SSL_CERT_DIR", "/nowhere")]).await, @r"
-    the registry registry.test is not trusted: unexpected error: No CA certificates were loaded from the system
-    hint: trust the authority that signed it: give its certificate with --ca-cert, or set SSL_CERT_FILE
+    the registry registry.test is not trusted: this system has no certificate authorities
+    hint: if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE
     ");
 }
 
@@ -118,7 +116,7 @@ async fn a_certificate_that_does_not_fit_is_said() {
     let expired = Company::new(|server| server.not_after = rcgen::date_time_ymd(2001, 1, 1)).await;
     insta::assert_snapshot!(expired.ask_trusting().await, @r"
     the registry registry.test is not trusted: its certificate has expired
-    hint: trust the authority that signed it: give its certificate with --ca-cert, or set SSL_CERT_FILE
+    hint: if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE
     ");
     let foreign = Company::new(|server| {
         server.subject_alt_names = vec![rcgen::SanType::DnsName("other.test".try_into().unwrap())];
@@ -126,7 +124,7 @@ async fn a_certificate_that_does_not_fit_is_said() {
     .await;
     insta::assert_snapshot!(foreign.ask_trusting().await, @r#"
     the registry registry.test is not trusted: its certificate is not valid: certificate not valid for name "registry.test"; certificate is only valid for DnsName("other.test")
-    hint: trust the authority that signed it: give its certificate with --ca-cert, or set SSL_CERT_FILE
+    hint: if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE
     "#);
 }
 
@@ -134,7 +132,7 @@ async fn a_certificate_that_does_not_fit_is_said() {
 async fn a_proxy_that_says_no_is_said() {
     let company = Company::new(|_| {}).await;
     insta::assert_snapshot!(apart::ask("ghcr.io/acme/base:1", &[("HTTPS_PROXY", &company.proxy)]).await, @r"
-    the registry ghcr.io cannot be reached: tunnel error: unsuccessful
+    the registry ghcr.io cannot be reached: the proxy did not let the connection through
     hint: check the network, the name, and HTTPS_PROXY and NO_PROXY
     ");
 }
