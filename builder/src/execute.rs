@@ -248,6 +248,8 @@ fn show_event(progress: &Progress, event: &Event) {
         }
         Event::Log { vertex, stream: Stream::Output, bytes } => progress.show(Shown::StepLog { id: vertex, bytes }),
         Event::Log { .. } => {}
+        // Some parts have no amount: they are over at once.
+        Event::Part { current: 0, total: 0, .. } => {}
         Event::Part { vertex, id, current, total, .. } => {
             let total = (*total > 0).then_some(*total);
             progress.show(Shown::StepProgress { id: vertex, what: id, current: *current, total });

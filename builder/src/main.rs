@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use console::failure::Failure;
 
 fn main() -> ExitCode {
+    console::panics::exit_as_bug();
     let command_line = match cli::read() {
         Ok(command_line) => command_line,
         Err(exit) => return exit.into(),

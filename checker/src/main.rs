@@ -22,6 +22,7 @@ use crate::error::CheckError;
 use crate::secrets::Secrets;
 
 fn main() -> ExitCode {
+    console::panics::exit_as_bug();
     let Cli { command: Command::Version(arguments) } = Cli::parse();
     let variable = |name| std::env::var_os(name);
     let (no_color, ci, term) = (variable("NO_COLOR"), variable("CI"), variable("TERM"));

@@ -27,7 +27,7 @@ pub(crate) fn files(folder: &str) -> Vec<File> {
     let read = |path: PathBuf| {
         let name = path.strip_prefix(root()).expect("it was found beneath the project's folder");
         // What is not text, such as a picture, has nothing to be read.
-        let text = String::from_utf8(fs::read(&path).unwrap()).ok()?;
+        let text = String::from_utf8(fs::read(&path).expect("a file of the project can be read")).ok()?;
         Some(File { path: name.to_str().expect("our names are text").to_owned(), text })
     };
     paths.into_iter().filter_map(read).collect()
@@ -40,8 +40,8 @@ pub(crate) fn rust_files(folder: &str) -> Vec<File> {
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
+        let entry = entry.expect("a folder of the project can be read");
+        let kind = entry.file_type().expect("what lies in it has a kind");
         if kind.is_dir() && !MADE.iter().any(|made| entry.file_name() == *made) {
             collect(&entry.path(), paths);
         } else if kind.is_file() {

@@ -87,7 +87,7 @@ const BANS: [Ban; 6] = [
 
 /// Returns the part of a Rust file that is not its tests.
 fn code(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap_or_default()
+    text.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
 }
 
 fn is_test(path: &str) -> bool {

@@ -216,7 +216,7 @@ async fn serve(mut gateway: Gateway, solve: &Solve, session: &str) -> Result<(),
 async fn try_serve(gateway: &mut Gateway, solve: &Solve, session: &str) -> Result<(), ServeError> {
     let base = &solve.base;
     let config = gateway
-        .config(&base.reference, base.local_only, &solve.platform, &base.name)
+        .config(&base.reference, base.local_only, &solve.platform, &format!("look up {}", base.name))
         .await
         .map_err(|status| ServeError::Look(format!("look at {}", base.reference), status))?;
     let mut config = ImageConfig::parse(&config).map_err(ServeError::Config)?;

@@ -486,6 +486,12 @@ fn base_reason(known: &KnownRecipe, world: &World) -> Option<Reason> {
     let to = match (&world.base.remote, &world.base.local) {
         (Remote::Known(digest), _) => BaseIdentity::Manifest(*digest),
         (Remote::NotAsked | Remote::Absent, Some(local)) => BaseIdentity::Content(local.content),
+        // Built on what only the engine has: its copy says what is new, whatever a registry would say.
+        (Remote::Denied(_) | Remote::Unreachable { .. }, Some(local))
+            if local.pulled_as.is_none() && matches!(known.base, Some(BaseIdentity::Content(_))) =>
+        {
+            BaseIdentity::Content(local.content)
+        }
         _ => return None,
     };
     (known.base != Some(to)).then_some(Reason::BaseChanged { from: known.base, to })

@@ -101,7 +101,8 @@ fn final_image(local: &Repository, agent: &str, base: &BaseName) -> Result<Image
 
 /// Names a base after its image: the tag within a repository of bases, else the repository's last part and the tag.
 ///
-/// `ghcr.io/aicage/aicage-image-base:debian` is `debian`, `node:22` is `node-22`, `alpine:latest` is `alpine`.
+/// `ghcr.io/aicage/aicage-image-base:debian` is `debian`, `node:22` is `node-22`, `alpine` is
+/// `alpine-latest`.
 fn derived_name(image: &ImageRef, repositories: &Repositories) -> Result<BaseName, TargetError> {
     let tag = image.tag().ok_or_else(|| TargetError::Unnamed(image.familiar()))?;
     let last_part = |repository: &Repository| repository.path().rsplit('/').next().unwrap_or_default().to_owned();
@@ -109,7 +110,6 @@ fn derived_name(image: &ImageRef, repositories: &Repositories) -> Result<BaseNam
     let is_repository_of_bases = last == last_part(&repositories.base) || last.starts_with("aicage-image-base");
     let name = match tag {
         _ if is_repository_of_bases => tag.to_owned(),
-        "latest" => last,
         _ => format!("{last}-{tag}"),
     };
     Ok(BaseName::parse(&name)?)
@@ -179,7 +179,7 @@ mod tests {
         insta::assert_snapshot!(names("codex", image("aicage-image-base-custom:mine")), @"aicage:codex-mine on mine = aicage-image-base-custom:mine");
         insta::assert_snapshot!(names("codex", image("node:22")), @"aicage:codex-node-22 on node-22 = node:22");
         insta::assert_snapshot!(names("codex", image("ghcr.io/acme/base:ubuntu-24.04")), @"aicage:codex-base-ubuntu-24.04 on base-ubuntu-24.04 = ghcr.io/acme/base:ubuntu-24.04");
-        insta::assert_snapshot!(names("codex", image("alpine")), @"aicage:codex-alpine on alpine = alpine:latest");
+        insta::assert_snapshot!(names("codex", image("alpine")), @"aicage:codex-alpine-latest on alpine-latest = alpine:latest");
     }
 
     #[test]

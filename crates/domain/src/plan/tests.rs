@@ -409,6 +409,19 @@ fn an_unreachable_base_keeps_the_image_with_a_notice() {
 }
 
 #[test]
+fn a_base_that_only_the_engine_has_is_compared_by_content_whatever_the_registry_does() {
+    for remote in [unreachable(), Remote::Denied("401".to_owned())] {
+        let on_content = |world: &mut World, content: &[u8]| {
+            known(world).base = Some(BaseIdentity::Content(Digest::of(content)));
+            world.base = BaseFacts { remote: remote.clone(), local: copy(None) };
+        };
+        assert!(decided(|_, world| on_content(world, b"content 1")).starts_with("keep aicage:codex-debian"));
+        let text = decided(|_, world| on_content(world, b"content 0"));
+        assert!(text.starts_with("build aicage:codex-debian\n  because base local content"), "{text}");
+    }
+}
+
+#[test]
 fn a_refused_base_keeps_the_image_with_a_notice() {
     insta::assert_snapshot!(decided(|_, world| {
         world.base = BaseFacts { remote: Remote::Denied("401".to_owned()), local: copy(None) };
