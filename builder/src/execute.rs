@@ -174,13 +174,17 @@ async fn switch(target: &Target, image_id: &str, means: &Means<'_>) -> Result<bo
     let engine = &means.doors.engine;
     let failed = |error: engine::EngineError| failures::of_engine(&error);
     let current = engine.image(&target.image).await.map_err(failed)?;
-    let replaced = current.as_ref().is_some_and(|current| current.id != image_id);
+    // The same layers at the same time are the same image: every name is right already.
+    let is_current = current.as_ref().is_some_and(|current| current.id == image_id);
+    let replaced = current.is_some() && !is_current;
     if let Some(current) = current.filter(|_| replaced) {
         // Without this the image before the previous one would stay for ever without a name. A container may hold it.
         let _ = engine.untag(&target.previous).await;
         engine.tag(&current.id, &target.previous).await.map_err(failed)?;
     }
-    engine.tag(&target.staging.to_string(), &target.image).await.map_err(failed)?;
+    if !is_current {
+        engine.tag(&target.staging.to_string(), &target.image).await.map_err(failed)?;
+    }
     engine.untag(&target.staging).await.map_err(failed)?;
     Ok(replaced)
 }

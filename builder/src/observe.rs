@@ -41,10 +41,9 @@ pub(crate) struct Observation {
 /// Looks once at everything about `target`.
 pub(crate) async fn observe(target: &Target, doors: &Doors) -> Result<Observation, ObserveError> {
     let engine = async {
-        // The first call settles the API version that the others use.
-        let version = doors.engine.version().await?;
-        let (image, base) = tokio::join!(doors.engine.image(&target.image), look_at_base(target, doors));
-        Ok::<_, ObserveError>((version.platform, image?, base?))
+        let (version, image, base) =
+            tokio::join!(doors.engine.version(), doors.engine.image(&target.image), look_at_base(target, doors));
+        Ok::<_, ObserveError>((version?.platform, image?, base?))
     };
     let newest = async {
         match &target.chosen_version {
