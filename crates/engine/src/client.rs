@@ -16,12 +16,12 @@ use crate::image::LocalImage;
 ///
 /// Far above what a healthy engine needs (milliseconds): an engine that systemd starts on the first connection, or one
 /// on a disk that a build keeps busy, answers after many seconds.
-const LOOK_LIMIT: Duration = Duration::from_secs(30);
+const LOOK_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long an engine may take to change something.
 ///
 /// Removing the last name of an image deletes its layers before the answer comes.
-const CHANGE_LIMIT: Duration = Duration::from_secs(120);
+const CHANGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// What an engine says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
