@@ -139,7 +139,7 @@ fn as_somebody_else(test: &str) {
 async fn an_engine_that_hangs_is_not_waited_for_for_ever() {
     let fake = Fake::new(vec![Then::SayAndHang(String::new())]);
     let error = fake.engine().version().await.unwrap_err();
-    insta::assert_snapshot!(fake.chain(&error), @"the Docker engine did not answer within 30 s (version)");
+    insta::assert_snapshot!(fake.chain(&error), @"the Docker engine did not answer within 15 s (version)");
     assert!(error.is_temporary());
 }
 
@@ -149,7 +149,7 @@ async fn an_engine_that_hangs_within_its_answer_is_not_waited_for_for_ever() {
     let fake = Fake::new(vec![Then::SayAndHang(half)]);
     let engine = fake.engine();
     let error = engine.image(&image()).await.unwrap_err();
-    insta::assert_snapshot!(fake.chain(&error), @"the Docker engine did not answer within 30 s (inspect image docker.io/library/aicage:codex-debian)");
+    insta::assert_snapshot!(fake.chain(&error), @"the Docker engine did not answer within 15 s (inspect image docker.io/library/aicage:codex-debian)");
 }
 
 #[tokio::test]
