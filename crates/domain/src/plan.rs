@@ -446,6 +446,14 @@ pub fn plan(target: &Target, world: &World) -> Result<BuildPlan, PlanError> {
         if !base_was_checked {
             let because = why_not_checked(world).unwrap_or_default();
             notices.push(Notice::BaseFromLocalCopy { base: target.base_image.clone(), because });
+            // No reason to build, but true of what is built: the engine's copy may be another one.
+            let is_told = reasons.iter().any(|reason| matches!(reason, Reason::BaseChanged { .. }));
+            if let Some(known) = known
+                && !is_told
+                && known.base != Some(base.identity)
+            {
+                reasons.push(Reason::BaseChanged { from: known.base, to: base.identity });
+            }
         }
         let build = Box::new(Build { recipe, base, version_origin });
         return Ok(BuildPlan { steps: step(Action::Build { reasons, build }), notices });

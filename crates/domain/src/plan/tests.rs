@@ -466,6 +466,7 @@ fn an_unreachable_base_is_built_on_where_the_engine_has_a_copy() {
     }), @"
     build aicage:codex-debian
       because agent version 1.4.0 -> 1.5.0 (version.sh on the host)
+      because base sha256:1e9bcb9dd6c0 -> local content d1988cd30198
       with 1.5.0 on ghcr.io/aicage/aicage-image-base:debian as the engine has it
     notice: base ghcr.io/aicage/aicage-image-base:debian could not be checked, the engine's own copy is used: 401
     ");
