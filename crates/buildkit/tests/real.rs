@@ -193,3 +193,20 @@ async fn two_solves_at_once_do_not_get_each_others_folder() {
         assert_eq!((first.output.as_str(), second.output.as_str()), ("one", "two"), "{engine}");
     }
 }
+
+#[tokio::test]
+async fn proxies_reach_a_step_in_both_spellings_and_are_no_part_of_its_cache_key() {
+    for engine in ENGINES {
+        let folder = folder();
+        let token = unique();
+        let with = async |http: &str| {
+            let proxies = Proxies { http: http.to_owned(), none: "localhost".to_owned(), ..Proxies::default() };
+            let step = Step { proxies, ..step("echo $http_proxy $HTTP_PROXY $no_proxy", &token) };
+            solve(engine, folder.path(), "aicage-test-base:minbase", step).await
+        };
+        let first = with("http://one:1").await;
+        assert_eq!(first.output, "http://one:1 http://one:1 localhost\n", "{engine}");
+        let second = with("http://two:2").await;
+        assert!(!second.result.unwrap().ran.contains(&"the step".to_owned()), "{engine}");
+    }
+}
