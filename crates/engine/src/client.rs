@@ -16,12 +16,12 @@ use crate::image::LocalImage;
 ///
 /// Far above what a healthy engine needs (milliseconds): an engine that systemd starts on the first connection, or one
 /// on a disk that a build keeps busy, answers after many seconds.
-const LOOK_LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(15);
 
 /// How long an engine may take to change something.
 ///
 /// Removing the last name of an image deletes its layers before the answer comes.
-const CHANGE_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const CHANGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// What an engine says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +120,7 @@ impl Engine {
         }
     }
 
-    fn client(&self) -> Result<Docker, EngineError> {
+    pub(crate) fn client(&self) -> Result<Docker, EngineError> {
         let Endpoint::Unix(path) = &self.endpoint;
         let endpoint = self.endpoint.to_string();
         let no_socket = || EngineError::Absent { endpoint: endpoint.clone(), absence: Absence::NoSocket };
@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// Waits for an answer, at most for `limit`. bollard's own limit ends where the body of the answer begins.
-    async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         call: &str,
         limit: Duration,

@@ -5,12 +5,14 @@
 //! `DOCKER_HOST` says is handed in.
 
 mod client;
+mod container;
 mod content;
 mod endpoint;
 mod error;
 mod image;
 
 pub use client::{Engine, EngineVersion};
+pub use container::{Confined, ConfinedEnd, ConfinedOutcome};
 pub use endpoint::Endpoint;
 pub use error::{Absence, EngineError};
 pub use image::{ImageStore, LocalImage};
