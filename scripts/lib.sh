@@ -7,11 +7,24 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PATH:/usr/sbin:/sbin
 
 cache=${AICAGE_TEST_ENGINES:-${XDG_CACHE_HOME:-$HOME/.cache}/aicage-builder-tests}
-# shellcheck disable=SC2034 # for demo and image
-release=${CARGO_TARGET_DIR:-target}/release
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
+
+# on_exit COMMAND   runs COMMAND when the script ends, before those that were given earlier
+at_exit=
+on_exit() {
+  at_exit="$1; $at_exit"
+  # shellcheck disable=SC2064 # what is known now is meant
+  trap "$at_exit" EXIT
+}
+
+# build_release   builds both programs; sets release to the folder they are in.
+build_release() {
+  cargo build --release --locked -p aicage-builder -p aicage-checker
+  # shellcheck disable=SC2034 # for demo and image
+  release=${CARGO_TARGET_DIR:-target}/$(rustc --print host-tuple)/release
+}
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else
@@ -24,6 +37,9 @@ engine_socket() {
   local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
   echo "${host#unix://}"
 }
+
+# What a program that runs through sudo must know of a company's network.
+kept_variables=http_proxy,https_proxy,no_proxy,HTTP_PROXY,HTTPS_PROXY,NO_PROXY,SSL_CERT_FILE,NODE_EXTRA_CA_CERTS
 
 # engine_answers [PREFIX...]   whether the user's Docker engine does, asked through PREFIX (as_root)
 engine_answers() {
@@ -38,14 +54,19 @@ find_engine() {
     say "using the Docker engine at $(engine_socket)"
   elif [ "$(id -u)" != 0 ] && engine_answers as_root; then
     say "using the Docker engine at $(engine_socket), with sudo: it is not open to $(id -un)"
-    with_engine=(sudo env "HOME=$HOME" "PATH=$PATH" "DOCKER_HOST=unix://$(engine_socket)")
+    with_engine=(sudo --preserve-env="$kept_variables" env "HOME=$HOME" "PATH=$PATH" "DOCKER_HOST=unix://$(engine_socket)")
   else
     say "no Docker engine answers at $(engine_socket): starting one for this run, its data is kept in $cache/host"
-    trap 'tests/engines/engine stop host' EXIT
+    on_exit 'tests/engines/engine stop host'
     DOCKER_HOST=$(tests/engines/engine start host | tail -n 1)
   fi
   DOCKER_HOST=unix://$(engine_socket)
   export DOCKER_HOST
+}
+
+# make_root_image TAG VARIANT   makes TAG on the engine from Debian's packages, see tests/engines/root-image
+make_root_image() {
+  "${with_engine[@]}" env "AICAGE_TEST_ENGINES=$cache" tests/engines/root-image "$(engine_socket)" "$@"
 }
 
 # find_base   sets base to an image that agents can be built on: AICAGE_DEMO_BASE,
@@ -60,7 +81,7 @@ find_base() {
   *)
     base=aicage-demo-base:debian
     say "no container registry can be reached: making the base image $base from Debian's packages"
-    "${with_engine[@]}" env "AICAGE_TEST_ENGINES=$cache" tests/engines/root-image "$(engine_socket)" "$base" node
+    make_root_image "$base" node
     ;;
   esac
 }

@@ -5,7 +5,7 @@ set -euo pipefail
 scratch=$(mktemp -d ~/install.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 
-npm install -g --cache "$scratch" @openai/codex@"$AICAGE_AGENT_VERSION"
+npm install -g --cache "$scratch" --logs-max 0 @openai/codex@"$AICAGE_AGENT_VERSION"
 
 # An image whose agent does not start is a failed build.
 CODEX_HOME=$scratch codex --version

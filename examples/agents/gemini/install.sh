@@ -8,9 +8,9 @@ trap 'rm -rf "$scratch"' EXIT
 package=@google/gemini-cli@$AICAGE_AGENT_VERSION
 # Gemini CLI needs Node.js 20. On a base with an older one, as Debian 12 has, it gets one of its own, also from npm.
 if node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)'; then
-  npm install -g --cache "$scratch" "$package"
+  npm install -g --cache "$scratch" --logs-max 0 "$package"
 else
-  npm install -g --cache "$scratch" --prefix /opt/gemini node@22 "$package"
+  npm install -g --cache "$scratch" --logs-max 0 --prefix /opt/gemini node@22 "$package"
   printf '#!/bin/sh\nexec /opt/gemini/bin/node /opt/gemini/bin/gemini "$@"\n' >/usr/local/bin/gemini
   chmod 755 /usr/local/bin/gemini
 fi
