@@ -1,15 +1,18 @@
 //! Carrying out what was decided: solve, check, switch the name, record.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use buildkit::BuildKit;
 use buildkit::context::Context;
 use buildkit::progress::{Event, Stream};
 use buildkit::session::{RegistryCredentials, Services, Session};
+use buildkit::solve::{Solve, SolveError};
 use console::exit::Exit;
 use console::failure::Failure;
 use console::progress::{Event as Shown, Mode, Progress};
@@ -26,6 +29,12 @@ use crate::failures;
 use crate::lower::{BUILDER_VERSION, CERTIFICATES, Circumstances, DEFINITION, lower};
 use crate::observe::Doors;
 
+/// How often a solve is begun that the engine gives up by itself.
+const SOLVE_ATTEMPTS: usize = 5;
+
+/// How long before it is begun again; an engine is done with what a killed client left within a second.
+const SOLVE_PAUSE: Duration = Duration::from_millis(250);
+
 /// What a build needs that does not depend on what is built.
 pub(crate) struct Means<'a> {
     pub(crate) doors: &'a Doors,
@@ -33,6 +42,8 @@ pub(crate) struct Means<'a> {
     pub(crate) progress: &'a Progress,
     pub(crate) circumstances: Circumstances,
     pub(crate) certificates: Option<Vec<u8>>,
+    /// Set while names and records change, which belong together.
+    pub(crate) switching: &'a Cell<bool>,
 }
 
 /// What came of a build.
@@ -68,10 +79,12 @@ pub(crate) async fn execute(
     let result = make(target, build, context, means, &mut log).await;
     match result {
         Ok(image_id) => {
+            means.switching.set(true);
             let replaced = switch(target, &image_id, means).await.map_err(|failure| failure.log(&log_path))?;
             means.progress.finish();
             let _ = writeln!(log, "# {} is now {image_id}", target.image.familiar());
             record(target, build, &image_id, Some(&log_path), doors)?;
+            means.switching.set(false);
             Ok(Built { image_id, log: log_path, replaced })
         }
         Err(failure) => {
@@ -102,20 +115,15 @@ async fn make(
     means: &Means<'_>,
     log: &mut BuildLog,
 ) -> Result<String, Failure> {
-    let buildkit = BuildKit::connect(means.endpoint).await.map_err(|error| failures::of_connect(&error))?;
+    // An image that a killed run left under the staging name would lose it to the new one, and stay without any.
+    let (_, connected) = tokio::join!(clear(target, &means.doors.engine), BuildKit::connect(means.endpoint));
+    let buildkit = connected.map_err(|error| failures::of_connect(&error))?;
     let session = Session::open(&buildkit, random_id(), services(target, context, means))
         .await
         .map_err(|error| failures::of_connect(&error))?;
-    let solve = lower(build, &target.staging, &means.circumstances);
-    let raw = means.progress.mode() == Mode::RawJson;
-    let mut names = BTreeMap::new();
-    buildkit
-        .solve(&solve, &session, &random_id(), raw, |event| {
-            write_event(log, &mut names, &event);
-            show_event(means.progress, &event);
-        })
+    solve(&buildkit, &session, lower(build, &target.staging, &means.circumstances), means, log)
         .await
-        .map_err(|error| failures::of_solve(&error).cause_of_agent(target))?;
+        .map_err(|error| not_built(target, failures::of_solve(&error)))?;
 
     let engine = &means.doors.engine;
     let made = engine.image(&target.staging).await.map_err(|error| failures::of_engine(&error))?;
@@ -132,15 +140,40 @@ async fn make(
     Ok(made.id)
 }
 
-trait CauseOfAgent {
-    fn cause_of_agent(self, target: &Target) -> Self;
+/// Solves, and once more where the engine failed by no fault of what it was asked for.
+async fn solve(
+    buildkit: &BuildKit,
+    session: &Session,
+    mut solve: Solve,
+    means: &Means<'_>,
+    log: &mut BuildLog,
+) -> Result<(), SolveError> {
+    let raw = means.progress.mode() == Mode::RawJson;
+    let mut names = BTreeMap::new();
+    let mut attempts = 1..=SOLVE_ATTEMPTS;
+    loop {
+        attempts.next();
+        let on_event = |event| {
+            write_event(log, &mut names, &event);
+            show_event(means.progress, &event);
+        };
+        let error = match buildkit.solve(&solve, session, &random_id(), raw, on_event).await {
+            Ok(_) => return Ok(()),
+            Err(error @ (SolveError::Abandoned(_) | SolveError::CacheDamaged(_))) if !attempts.is_empty() => error,
+            Err(error) => return Err(error),
+        };
+        if let SolveError::CacheDamaged(_) = error {
+            solve.steps.iter_mut().for_each(|step| step.ignore_cache = true);
+        }
+        let _ = writeln!(log, "# once more: {error}");
+        means.progress.show(Shown::Note(&format!("note: once more: {error}")));
+        tokio::time::sleep(SOLVE_PAUSE).await;
+    }
 }
 
-impl CauseOfAgent for Failure {
-    fn cause_of_agent(mut self, target: &Target) -> Self {
-        self.message = format!("agent {} was not built on {}: {}", target.agent.name, target.base_name, self.message);
-        self
-    }
+fn not_built(target: &Target, mut failure: Failure) -> Failure {
+    failure.message = format!("agent {} was not built on {}: {}", target.agent.name, target.base_name, failure.message);
+    failure
 }
 
 fn services(target: &Target, context: Arc<Context>, means: &Means<'_>) -> Services {
@@ -178,15 +211,26 @@ async fn switch(target: &Target, image_id: &str, means: &Means<'_>) -> Result<bo
     let is_current = current.as_ref().is_some_and(|current| current.id == image_id);
     let replaced = current.is_some() && !is_current;
     if let Some(current) = current.filter(|_| replaced) {
-        // Without this the image before the previous one would stay for ever without a name. A container may hold it.
-        let _ = engine.untag(&target.previous).await;
+        // The image before the previous one must go, or it would stay for ever without a name; but not before the
+        // previous name means another one, so that there is always one to go back to.
+        match engine.tag(&target.previous.to_string(), &target.outgoing).await {
+            Ok(()) | Err(engine::EngineError::NoImage { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
         engine.tag(&current.id, &target.previous).await.map_err(failed)?;
     }
     if !is_current {
         engine.tag(&target.staging.to_string(), &target.image).await.map_err(failed)?;
     }
-    engine.untag(&target.staging).await.map_err(failed)?;
+    clear(target, engine).await;
     Ok(replaced)
+}
+
+/// Takes away the names that an image has only on its way, also those that a killed run left behind.
+///
+/// Nothing depends on whether it can: a container may hold an image, and the next run tries again.
+pub(crate) async fn clear(target: &Target, engine: &engine::Engine) {
+    let _ = tokio::join!(engine.untag(&target.staging), engine.untag(&target.outgoing));
 }
 
 /// Writes our record and the host tool's.

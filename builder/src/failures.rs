@@ -100,7 +100,10 @@ pub(crate) fn of_solve(error: &SolveError) -> Failure {
             Failure::new(Exit::Authentication, error).hint("log in to the base's registry with `docker login`")
         }
         SolveError::Engine { .. } => Failure::new(Exit::StepFailed, error),
-        SolveError::ContextChanged(_) | SolveError::Lost(_) => Failure::new(Exit::TryAgain, error).hint("run it again"),
+        SolveError::CacheDamaged(_) => Failure::new(Exit::TryAgain, error).hint("run it again with --no-cache"),
+        SolveError::Abandoned(_) | SolveError::ContextChanged(_) | SolveError::Lost(_) => {
+            Failure::new(Exit::TryAgain, error).hint("run it again")
+        }
         SolveError::Config(_) => Failure::new(Exit::Integrity, error),
     }
 }

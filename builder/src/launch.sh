@@ -35,7 +35,8 @@ copier=$!
 code=$?
 # A process left behind by the script may hold the pipe open for ever.
 { sleep 2; kill "$copier"; } >/dev/null 2>&1 &
-wait "$copier"
+# The shell says "Terminated" of what it killed.
+wait "$copier" 2>/dev/null
 if [ "$code" -ne 0 ]; then
   wait "$keeper"
   tail -n 40 "$d/tail" >&2

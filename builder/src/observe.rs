@@ -145,7 +145,8 @@ fn remote_of(error: &RegistryError) -> Remote {
     let reason = chain(error);
     match error {
         RegistryError::Absent { .. } => Remote::Absent,
-        RegistryError::Denied { .. } => Remote::Denied(reason),
+        // That the credentials cannot be had is for the user to mend as much as that they are refused.
+        RegistryError::Denied { .. } | RegistryError::Credentials(_) => Remote::Denied(reason),
         _ => Remote::Unreachable { reason, temporary: error.is_temporary() },
     }
 }

@@ -1,5 +1,6 @@
 //! The straight line: request → target → world → plan → build → record → report.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::certificates;
 use crate::cli::{CommandLine, OutputFormat, Task};
-use crate::execute::{Built, Means, execute, record};
+use crate::execute::{Built, Means, clear, execute, record};
 use crate::failures;
 use crate::lower::Circumstances;
 use crate::observe::{Doors, observe};
@@ -36,15 +37,30 @@ pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
     let bug = |error: std::io::Error| Failure::new(Exit::Bug, &error);
     let mut terminated = signal(SignalKind::terminate()).map_err(bug)?;
     let progress = Progress::new(command_line.progress, &command_line.terminal);
-    let result = tokio::select! {
-        result = straight_line(&command_line, &progress) => Some(result),
-        _ = tokio::signal::ctrl_c() => None,
-        _ = terminated.recv() => None,
+    let switching = Cell::new(false);
+    let finished = {
+        let work = straight_line(&command_line, &progress, &switching);
+        tokio::pin!(work);
+        let mut told = false;
+        loop {
+            tokio::select! {
+                result = &mut work => break Some(result),
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+            // What is nearly done is done in a moment; who asks twice does not want to wait for it.
+            if !switching.get() || told {
+                break None;
+            }
+            told = true;
+        }
     };
-    match result {
+    match finished {
         Some(result) => result,
+        None if switching.get() => Err(Failure::of(Exit::Interrupted, "interrupted while the image got its name")
+            .hint("run it again: what is missing is completed")),
         None => {
-            // The work was dropped with the select; what that sends to the engine is still on its way.
+            // The work was dropped; what that sends to the engine is still on its way.
             tokio::time::sleep(FAREWELL).await;
             progress.finish();
             Err(Failure::of(Exit::Interrupted, "interrupted").hint("the image and its record are as they were before"))
@@ -52,7 +68,11 @@ pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
     }
 }
 
-async fn straight_line(command_line: &CommandLine, progress: &Progress) -> Result<Exit, Failure> {
+async fn straight_line(
+    command_line: &CommandLine,
+    progress: &Progress,
+    switching: &Cell<bool>,
+) -> Result<Exit, Failure> {
     let certificates = match &command_line.ca_cert {
         Some(choice) => Some(
             certificates::load(choice, command_line.system_certificates.as_deref())
@@ -106,6 +126,7 @@ async fn straight_line(command_line: &CommandLine, progress: &Progress) -> Resul
                     no_cache: command_line.request.no_cache,
                 },
                 certificates,
+                switching,
             };
             build(command_line, &target, &means).await?;
             Ok(Exit::Done)
@@ -133,8 +154,7 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
                 built = Some(execute(target, build, reasons, observation.context.clone(), means).await?);
             }
             Action::Keep { repair, .. } => {
-                // What a killed run may have left behind. Nothing depends on whether it was there.
-                let _ = doors.engine.untag(&target.staging).await;
+                clear(target, &doors.engine).await;
                 if let (Some(build), Some(image)) = (repair, &world.image) {
                     record(target, build, &image.id, None, doors)?;
                 }

@@ -100,6 +100,17 @@ pub enum SolveError {
         /// Whether it said that credentials are missing or wrong.
         unauthorized: bool,
     },
+    /// The engine gave up work that it did for two solves at once, because the other's client went away.
+    ///
+    /// Seen on every engine when a solve begins while an equal one is being cancelled.
+    #[error("the engine gave the work up together with another client's: {0}")]
+    Abandoned(String),
+    /// The engine's cache says that a layer is there which is not.
+    ///
+    /// Seen with the containerd store (28.5) when a client went away while its image was stored. It stays so until the
+    /// steps run again.
+    #[error("the engine's cache is damaged: {0}")]
+    CacheDamaged(String),
     /// A file changed between its hashing and its sending.
     #[error("{0}")]
     ContextChanged(String),
@@ -248,12 +259,18 @@ fn failure(observer: &Observer, doing: Option<String>, status: Status) -> SolveE
         if let Some(exit_code) = exit_code(&failed.error).or_else(|| exit_code(status.message())) {
             return SolveError::Step { step: failed.name, exit_code, tail: failed.tail };
         }
+        if let Some(error) = of_the_engines_own(&failed.error) {
+            return error;
+        }
         if failed.error.contains("changed while the build ran") {
             return SolveError::ContextChanged(failed.error);
         }
         let unauthorized = is_unauthorized(&failed.error);
         let doing = doing.unwrap_or(failed.name);
         return SolveError::Engine { doing, message: failed.error, unauthorized };
+    }
+    if let Some(error) = of_the_engines_own(status.message()) {
+        return error;
     }
     if is_lost(&status) {
         return SolveError::Lost(status);
@@ -267,6 +284,15 @@ fn failure(observer: &Observer, doing: Option<String>, status: Status) -> SolveE
 fn exit_code(message: &str) -> Option<i32> {
     let (_, code) = message.rsplit_once("exit code: ")?;
     code.trim().parse().ok()
+}
+
+/// Recognises the failures that have nothing to do with what was asked for, by the words of every version of BuildKit.
+fn of_the_engines_own(message: &str) -> Option<SolveError> {
+    if message.contains("failed to stat active key during commit") {
+        return Some(SolveError::CacheDamaged(message.to_owned()));
+    }
+    let abandoned = message.contains("no active sessions") || message.trim_end().ends_with("context canceled");
+    abandoned.then(|| SolveError::Abandoned(message.to_owned()))
 }
 
 /// Says whether a registry refused the credentials, by the words that the engine's registry client uses.
@@ -301,6 +327,17 @@ mod tests {
         assert_eq!(exit_code("process \"/bin/sh -c x\" did not complete successfully: exit code: 42"), Some(42));
         assert_eq!(exit_code("executor failed running [/bin/sh]: exit code: 1"), Some(1));
         assert_eq!(exit_code("exit code: none"), None);
+    }
+
+    #[test]
+    fn what_another_clients_end_did_is_not_taken_for_a_failed_step() {
+        let of = of_the_engines_own;
+        let killed = "process \"/bin/sh -c x\" did not complete successfully: exit code: 137: context canceled: context canceled";
+        assert!(matches!(of(killed), Some(SolveError::Abandoned(_))) && exit_code(killed).is_none());
+        assert!(matches!(of("no active sessions"), Some(SolveError::Abandoned(_))));
+        let missing = "failed to commit a to b during finalize: failed to stat active key during commit: snapshot a does not exist: not found";
+        assert!(matches!(of(missing), Some(SolveError::CacheDamaged(_))));
+        assert!(of("process \"/bin/sh -c x\" did not complete successfully: exit code: 137").is_none());
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::version::AgentVersion;
 /// The tag's ending under which the image that was replaced stays.
 pub const PREVIOUS_SUFFIX: &str = "-previous";
 
+/// The tag's ending under which the image before the replaced one waits until it can go.
+pub const OUTGOING_SUFFIX: &str = "-outgoing";
+
 /// The tag's ending under which a new image waits until it takes its name.
 pub const STAGING_SUFFIX: &str = "-staging";
 
@@ -25,6 +28,8 @@ pub struct Target {
     pub image: ImageRef,
     /// The name of the image it replaced.
     pub previous: ImageRef,
+    /// The name that the image before that one has until the new one is in its place.
+    pub outgoing: ImageRef,
     /// The name it has while it is not yet the current one.
     pub staging: ImageRef,
     /// The version that the user chose.
@@ -82,6 +87,7 @@ impl Target {
         let image = final_image(&request.repositories.local, agent.name.as_str(), &base_name)?;
         Ok(Self {
             previous: image.with_tag_suffix(PREVIOUS_SUFFIX)?,
+            outgoing: image.with_tag_suffix(OUTGOING_SUFFIX)?,
             staging: image.with_tag_suffix(STAGING_SUFFIX)?,
             image,
             base_name,
@@ -228,6 +234,7 @@ mod tests {
     fn the_image_before_and_the_one_to_come_have_names_beside_it() {
         let target = selected(agent("codex", ""), named("debian")).unwrap();
         assert_eq!(target.previous.familiar(), "aicage:codex-debian-previous");
+        assert_eq!(target.outgoing.familiar(), "aicage:codex-debian-outgoing");
         assert_eq!(target.staging.familiar(), "aicage:codex-debian-staging");
     }
 
