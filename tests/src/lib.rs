@@ -7,8 +7,43 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
 use serde_json::Value;
+
+pub mod gate;
+pub mod images;
+pub mod running;
+
+/// Makes one test per engine of each named story, a function that takes an [`Engine`].
+///
+/// The tests of a story stand in a module of its name, so that a runner shows which engine failed and runs them at once.
+#[macro_export]
+macro_rules! on_every_engine {
+    ($($story:ident),+ $(,)?) => {
+        $(mod $story {
+            #[test]
+            fn docker20() {
+                super::$story($crate::Engine::Docker20);
+            }
+
+            #[test]
+            fn docker26() {
+                super::$story($crate::Engine::Docker26);
+            }
+
+            #[test]
+            fn docker28() {
+                super::$story($crate::Engine::Docker28);
+            }
+
+            #[test]
+            fn docker28_containerd() {
+                super::$story($crate::Engine::Docker28Containerd);
+            }
+        })+
+    };
+}
 
 /// A real engine that the test run has started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +64,16 @@ impl Engine {
 
     /// Returns the value of `DOCKER_HOST` for it.
     pub fn host(self) -> String {
-        variable(match self {
+        variable(self.variable())
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
             Self::Docker20 => "AICAGE_TEST_DOCKER20",
             Self::Docker26 => "AICAGE_TEST_DOCKER26",
             Self::Docker28 => "AICAGE_TEST_DOCKER28",
             Self::Docker28Containerd => "AICAGE_TEST_DOCKER28_CONTAINERD",
-        })
+        }
     }
 
     /// Returns its socket.
@@ -45,7 +84,16 @@ impl Engine {
     /// Asks its REST API with curl and returns the status and the body.
     pub fn api(self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}", "--request", method]);
+        curl.args([
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "60",
+            "--write-out",
+            "\n%{http_code}",
+            "--request",
+            method,
+        ]);
         curl.arg("--unix-socket").arg(self.socket());
         if let Some(body) = body {
             curl.args(["--header", "Content-Type: application/json", "--data", body]);
@@ -64,7 +112,10 @@ impl Engine {
 
     /// Returns the id of an image that it must have.
     pub fn id(self, reference: &str) -> String {
-        self.image(reference).unwrap_or_else(|| panic!("{self:?} has no {reference}"))["Id"].as_str().unwrap().to_owned()
+        self.image(reference).unwrap_or_else(|| panic!("{self:?} has no {reference}"))["Id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Gives an image another name.
@@ -100,15 +151,23 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
-/// Returns a text that no other test uses, fit for a repository's name.
+/// Returns a text that no other test uses, in this run or an earlier one, fit for a repository's name.
 pub fn unique(prefix: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    // Process numbers are given again, and engines remember what they built.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    format!("{prefix}-{:x}-{}-{now:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
+
+/// The lines of an install script that puts its version into `/usr/local/bin/tool`.
+pub const TOOL: &str = r#"
+printf '#!/bin/sh\necho tool %s\n' "$AICAGE_AGENT_VERSION" > /usr/local/bin/tool
+chmod +x /usr/local/bin/tool
+"#;
 
 /// One engine, one home folder, one agent's definition, one repository for images: a small world of a test's own.
 ///
-/// The images in the repository are removed when it is dropped.
+/// The images in the repository, and in those beneath it, are removed when it is dropped.
 #[derive(Debug)]
 pub struct Story {
     /// The engine.
@@ -117,6 +176,8 @@ pub struct Story {
     pub repository: String,
     /// The agent's name.
     pub agent: String,
+    /// The image to build on; at first the small one.
+    pub base_image: String,
     folder: tempfile::TempDir,
 }
 
@@ -138,15 +199,24 @@ impl Story {
             engine,
             repository: unique("aicage-test-story"),
             agent: "tool".to_owned(),
+            base_image: "aicage-test-base:minbase".to_owned(),
             folder: tempfile::tempdir().unwrap(),
         };
         story.write("agent.yml", "agent_full_name: Tool\nagent_homepage: https://example.org/tool\n");
-        story.write(
-            "install.sh",
-            "#!/usr/bin/env bash\nset -euo pipefail\nprintf '#!/bin/sh\\necho tool %s\\n' \"$AICAGE_AGENT_VERSION\" > /usr/local/bin/tool\nchmod +x /usr/local/bin/tool\n",
-        );
+        story.install(TOOL);
         story.write("version.sh", "#!/usr/bin/env bash\necho 1.0.0\n");
         story
+    }
+
+    /// Writes an install script with these lines; nobody else's is the same, so that its step is in no engine's cache.
+    pub fn install(&self, lines: &str) {
+        let head = format!("#!/usr/bin/env bash\n# {}\nset -euo pipefail\n", self.repository);
+        self.write("install.sh", head + lines);
+    }
+
+    /// Returns the folder of everything that belongs to the story.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Returns the folder of packaged definitions.
@@ -176,10 +246,15 @@ impl Story {
         format!("{}:{}-debian", self.repository, self.agent)
     }
 
-    /// Returns `aicage-builder COMMAND AGENT …` with the story's folders, engine and repository, on the small base.
+    /// Returns the name under which the image before it stays.
+    pub fn previous(&self) -> String {
+        self.image() + "-previous"
+    }
+
+    /// Returns `aicage-builder COMMAND AGENT …` with the story's folders, engine and repository, on its base.
     pub fn command(&self, command: &str) -> Command {
         let mut program = self.bare(command);
-        program.args(["--base", "debian", "--base-image", "aicage-test-base:minbase"]);
+        program.args(["--base", "debian", "--base-image", &self.base_image]);
         program
     }
 
@@ -192,6 +267,9 @@ impl Story {
         program.env("DOCKER_HOST", self.engine.host()).env("DOCKER_CONFIG", self.folder.path().join("docker"));
         for name in ["BUILDKIT_PROGRESS", "AICAGE_CA_CERT", "AICAGE_LOG", "SOURCE_DATE_EPOCH", "AICAGE_DEFINITIONS"] {
             program.env_remove(name);
+        }
+        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
+            program.env_remove(name).env_remove(name.to_uppercase());
         }
         program.stdin(Stdio::null());
         program
@@ -207,12 +285,19 @@ impl Story {
         run(self.command("plan").args(more))
     }
 
-    /// Returns the newest build log.
-    pub fn log(&self) -> String {
-        let folder = self.home().join("logs/image/build");
-        let mut logs: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        logs.sort_by_key(|path| std::fs::metadata(path).unwrap().modified().unwrap());
-        String::from_utf8_lossy(&std::fs::read(logs.last().unwrap()).unwrap()).into_owned()
+    /// Returns the build logs, in no order.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.home().join("logs/image/build")).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// Returns the document with this program's record of the story's image, if there is one.
+    pub fn record(&self) -> Option<Value> {
+        let records = self.home().join("state/builder/record/final");
+        let mut files = Vec::new();
+        collect(&records, &mut files);
+        let (path, bytes) = files.into_iter().find(|(path, _)| path.extension().is_some_and(|end| end == "json"))?;
+        Some(serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
     }
 
     /// Returns every file below the home folder with its bytes, ordered by path.
@@ -226,8 +311,16 @@ impl Story {
 
 impl Drop for Story {
     fn drop(&mut self) {
-        for suffix in ["", "-previous", "-staging"] {
-            self.engine.api("DELETE", &format!("/images/{}{suffix}", self.image()), None);
+        // A second panic, of a test that failed for want of an engine, would hide the first.
+        if std::env::var_os(self.engine.variable()).is_none() {
+            return;
+        }
+        let ours = |name: &&String| {
+            let behind = name.split_once(&self.repository).map(|(_, behind)| behind);
+            behind.is_some_and(|behind| behind.starts_with([':', '/']))
+        };
+        for name in self.engine.names().iter().filter(ours) {
+            self.engine.remove(name);
         }
     }
 }
@@ -263,6 +356,27 @@ impl Ran {
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
+    }
+
+    /// Returns the path of the log that the run names.
+    pub fn log_path(&self) -> PathBuf {
+        let lines = self.stdout.lines().chain(self.stderr.lines());
+        let path = lines.filter_map(|line| line.trim_start().strip_prefix("log: ")).next();
+        PathBuf::from(path.unwrap_or_else(|| panic!("no log is named:\n{}\n{}", self.stdout, self.stderr)))
+    }
+
+    /// Returns the log that the run names.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap()).into_owned()
+    }
+
+    /// Says whether the build's install step ran, rather than being taken from the engine's cache.
+    pub fn installed(&self) -> bool {
+        let log = self.log();
+        let ends = |word: &str| log.lines().any(|line| line.starts_with("# install ") && line.ends_with(word));
+        let (cached, done) = (ends(": cached"), ends(": done"));
+        assert!(cached || done, "the log does not tell of the step:\n{log}");
+        !cached
     }
 
     /// Returns standard output as a JSON document.

@@ -1,0 +1,101 @@
+//! Passwords and tokens are used and never told.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aicage_tests::images::base64;
+use aicage_tests::running::{Running, parent, processes, write_program};
+use aicage_tests::{Engine, Story, TOOL, on_every_engine, variable};
+use serde_json::json;
+
+on_every_engine!(no_secret_is_told_anywhere);
+
+const USER: &str = "tester";
+const PASSWORD: &str = "s3cret-pa55";
+const PROXY_PASSWORD: &str = "hunter2";
+
+/// Returns the command lines of a process and of everything that it started.
+fn family(ancestor: u32) -> impl Iterator<Item = String> {
+    let descends = move |mut id: u32| {
+        loop {
+            match id {
+                _ if id == ancestor => return true,
+                0 | 1 => return false,
+                _ => id = parent(id).unwrap_or(0),
+            }
+        }
+    };
+    processes().into_iter().filter(move |(id, _)| descends(*id)).map(|(_, line)| line)
+}
+
+fn no_secret_is_told_anywhere(engine: Engine) {
+    let mut story = Story::new(engine);
+    let registry = variable("AICAGE_TEST_REGISTRY_AUTH");
+    story.base_image = format!("{registry}/{}/base:debian", story.repository);
+    let (repository, tag) = story.base_image.rsplit_once(':').unwrap();
+    engine.make("aicage-test-base:minbase", "true", &["ENV X=1"], repository, tag);
+    engine.push(&story.base_image, Some((USER, PASSWORD)));
+    engine.remove(&story.base_image);
+    let auth = base64(format!("{USER}:{PASSWORD}").as_bytes());
+    std::fs::create_dir_all(story.folder().join("docker")).unwrap();
+    let config = story.folder().join("docker/config.json");
+    let programs = story.folder().join("programs");
+    let answer = json!({ "Username": USER, "Secret": PASSWORD });
+    write_program(&programs.join("docker-credential-xyz"), &format!("#!/bin/sh\nsleep 0.2\necho '{answer}'\n"));
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    // The checker and the step get the proxies too, and must be able to use them.
+    story.install(&format!("test \"$HTTPS_PROXY$https_proxy\"\nsleep 0.3\n{TOOL}"));
+    story.write("version.sh", "#!/usr/bin/env bash\nsleep 0.2\ntest \"$HTTPS_PROXY\" && echo 1.0.0\n");
+
+    let mut told = Vec::new();
+    let mut lines = BTreeSet::new();
+    let mut run = |command: &str, arguments: &[&str], code: i32| {
+        let mut program = story.command(command);
+        program.args(arguments).env("PATH", &path).env("AICAGE_LOG", "trace");
+        program.env("HTTPS_PROXY", format!("http://user:{PROXY_PASSWORD}@127.0.0.1:9"));
+        program.env("http_proxy", format!("http://user:{PROXY_PASSWORD}@127.0.0.1:9")).env("NO_PROXY", "*");
+        let mut running = Running::start(&mut program);
+        while !running.has_ended() {
+            lines.extend(family(running.id()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let ran = running.end().expect(code);
+        told.push(("standard output", ran.stdout));
+        told.push(("standard error", ran.stderr));
+    };
+
+    let in_config = json!({ "auths": { &registry: { "auth": auth } } });
+    let in_helper = json!({ "credHelpers": { &registry: "xyz" } });
+    for (at, credentials) in [in_config, in_helper].iter().enumerate() {
+        std::fs::write(&config, credentials.to_string()).unwrap();
+        run("plan", &["--format", "json"], 0);
+        for mode in ["plain", "rawjson"] {
+            run("build", &["--force", "--no-cache", "--progress", mode], 0);
+        }
+        run("build", &["--force", "--format", "json"], 0);
+        story.install(&format!("# {at}\nexit 4\n"));
+        run("build", &["--progress", "plain"], 5);
+        run("build", &["--progress", "rawjson", "--format", "json"], 5);
+        story.install(TOOL);
+    }
+    let wrong = json!({ "auths": { &registry: { "auth": base64(format!("{USER}:{PASSWORD}x").as_bytes()) } } });
+    std::fs::write(&config, wrong.to_string()).unwrap();
+    run("build", &["--force"], 7);
+
+    assert!(lines.iter().any(|line| line.contains("docker-credential-xyz")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("version.sh")), "{lines:?}");
+    told.extend(lines.into_iter().map(|line| ("a command line", line)));
+    for (_, bytes) in story.home_files() {
+        told.push(("a file of the home folder", String::from_utf8_lossy(&bytes).into_owned()));
+    }
+    told.push(("the image", engine.image(&story.image()).unwrap().to_string()));
+    told.push(("the history", json!(engine.history(&story.image())).to_string()));
+    for (place, text) in &told {
+        for secret in [PASSWORD, PROXY_PASSWORD, auth.as_str()] {
+            assert!(!text.contains(secret), "{secret} is told by {place}: {text}");
+        }
+    }
+    for secret in [PASSWORD, PROXY_PASSWORD] {
+        assert!(!engine.holds(&story.image(), secret), "{secret} is in a file of the image");
+    }
+}
