@@ -46,9 +46,9 @@ struct PlanArguments {
 
 #[derive(Debug, Args)]
 struct BuildArguments {
-    /// The agent: the name of its definition's folder
-    #[arg(value_name = "AGENT", value_parser = AgentName::parse)]
-    agent: AgentName,
+    /// The agent: the name of its definition's folder. With @VERSION that version is installed, and none is looked for
+    #[arg(value_name = "AGENT[@VERSION]", value_parser = AgentChoice::parse)]
+    agent: AgentChoice,
 
     /// The base beneath it, by name; with --base-image, the name that image goes by
     #[arg(long, value_name = "NAME", value_parser = BaseName::parse, required_unless_present = "base_image")]
@@ -101,6 +101,23 @@ struct BuildArguments {
     /// The repository that --base names are tags of
     #[arg(long, value_name = "REPOSITORY", env = "AICAGE_BASE_REPOSITORY", default_value = Repositories::DEFAULT_BASE)]
     base_repository: Repository,
+}
+
+/// An agent, and perhaps the version to install.
+#[derive(Debug, Clone)]
+struct AgentChoice {
+    name: AgentName,
+    version: Option<AgentVersion>,
+}
+
+impl AgentChoice {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => (name, Some(AgentVersion::parse(version).map_err(|error| error.to_string())?)),
+            None => (text, None),
+        };
+        Ok(Self { name: AgentName::parse(name).map_err(|error| error.to_string())?, version })
+    }
 }
 
 /// How the answer is written.
@@ -194,6 +211,12 @@ fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) 
         (Some(name), None) => BaseChoice::Named(name),
         (None, None) => return Err("one of --base and --base-image is needed".to_owned()),
     };
+    let version = match (build.agent.version, build.agent_version) {
+        (Some(one), Some(other)) if one != other => {
+            return Err(format!("two versions are asked for: @{one} and --agent-version {other}"));
+        }
+        (one, other) => one.or(other),
+    };
     let user_home = variable("HOME").map(PathBuf::from);
     let below_home = |given: Option<PathBuf>, name: &str, flag: &str| {
         given
@@ -213,10 +236,10 @@ fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) 
     Ok(CommandLine {
         task,
         request: BuildRequest {
-            agent: build.agent,
+            agent: build.agent.name,
             base,
             repositories: Repositories { local: build.local_repository, base: build.base_repository },
-            version: build.agent_version,
+            version,
             force: build.force,
             no_cache: build.no_cache,
         },
@@ -275,6 +298,18 @@ mod tests {
     #[test]
     fn a_base_is_needed() {
         assert!(read_with("aicage-builder build codex", &[("HOME", "/h")]).is_err());
+    }
+
+    #[test]
+    fn a_version_may_stand_behind_the_agent() {
+        let read = |line: &str| read_with(line, &[("HOME", "/h")]).map(|line| line.request);
+        let request = read("aicage-builder build codex@1.4.0-rc.1 --base deb").unwrap();
+        assert_eq!(request.agent.as_str(), "codex");
+        assert_eq!(request.version.unwrap().as_str(), "1.4.0-rc.1");
+        let twice = "aicage-builder build codex@1 --base deb --agent-version";
+        assert_eq!(read(&format!("{twice} 1")).unwrap().version.unwrap().as_str(), "1");
+        assert_eq!(read(&format!("{twice} 2")).unwrap_err(), "two versions are asked for: @1 and --agent-version 2");
+        assert!(read("aicage-builder build codex@ --base deb").is_err());
     }
 
     #[test]

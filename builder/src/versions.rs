@@ -31,11 +31,11 @@ impl Checker {
         let began = Instant::now();
         match self.ask(agent).await {
             Ok(fact) => fact,
-            Err(reason) => VersionFact::Unknown(vec![FailedAttempt {
-                venue: Venue::Host,
-                reason,
-                took_millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            }]),
+            Err(reason) => {
+                let took_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let attempts = vec![FailedAttempt { venue: Venue::Host, reason, took_millis }];
+                VersionFact::Unknown { attempts, last_known: None }
+            }
         }
     }
 
@@ -61,7 +61,7 @@ impl Checker {
         let finding = finding.ok_or_else(|| format!("{CHECKER} said nothing about {agent}"))?;
         Ok(match (finding.version, finding.found_by) {
             (Some(version), Some(venue)) => VersionFact::Found(version, venue),
-            _ => VersionFact::Unknown(finding.failed),
+            _ => VersionFact::Unknown { attempts: finding.failed, last_known: finding.cached },
         })
     }
 }

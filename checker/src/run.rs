@@ -95,10 +95,10 @@ async fn look_at(agent: &Agent, means: &Means) -> VersionFinding {
     let start = Instant::now();
     let mut failed = Vec::new();
     let mut found = None;
-    for venue in venue::ORDER {
-        match venue::attempt(venue, agent, means).await {
-            Ok(version) => {
-                found = Some((version, venue));
+    for way in venue::ORDER {
+        match venue::attempt(way, agent, means).await {
+            Ok(version_and_venue) => {
+                found = Some(version_and_venue);
                 break;
             }
             Err(attempt) => failed.push(attempt),
@@ -109,6 +109,7 @@ async fn look_at(agent: &Agent, means: &Means) -> VersionFinding {
         agent: agent.name.to_string(),
         version,
         found_by,
+        cached: None,
         checked_at: Timestamp::now().to_string(),
         took_millis: venue::millis(start.elapsed()),
         failed,

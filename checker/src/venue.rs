@@ -13,8 +13,15 @@ use tokio::sync::watch;
 
 use crate::secrets::Secrets;
 
-/// The venues in the order in which they are tried.
-pub(crate) const ORDER: [Venue; 1] = [Venue::Host];
+/// One way of looking for a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By running the definition's script on this machine.
+    Host,
+}
+
+/// The ways in the order in which they are tried.
+pub(crate) const ORDER: [Way; 1] = [Way::Host];
 
 /// What every attempt may use and must respect.
 #[derive(Debug)]
@@ -27,13 +34,17 @@ pub(crate) struct Means {
     pub(crate) interrupted: watch::Receiver<bool>,
 }
 
-/// Looks for the version of `agent` at `venue`.
-pub(crate) async fn attempt(venue: Venue, agent: &Agent, means: &Means) -> Result<AgentVersion, FailedAttempt> {
+/// Looks for the version of `agent` in one way.
+pub(crate) async fn attempt(way: Way, agent: &Agent, means: &Means) -> Result<(AgentVersion, Venue), FailedAttempt> {
     let start = Instant::now();
-    let result = match venue {
-        Venue::Host => host::look(agent, means).await.map_err(|error| reason(&error)),
+    let (venue, result) = match way {
+        Way::Host => (Venue::Host, host::look(agent, means).await.map_err(|error| reason(&error))),
     };
-    result.map_err(|reason| FailedAttempt { venue, reason, took_millis: millis(start.elapsed()) })
+    result.map(|version| (version, venue)).map_err(|reason| FailedAttempt {
+        venue,
+        reason,
+        took_millis: millis(start.elapsed()),
+    })
 }
 
 /// Returns a duration as reports have it.

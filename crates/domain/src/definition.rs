@@ -102,7 +102,7 @@ impl AgentMetadata {
 /// The largest definition file that is read, in bytes. Real ones have some hundred.
 pub const DEFINITION_LIMIT_BYTES: u64 = 256 * 1024;
 
-fn parse_yaml<T: de::DeserializeOwned>(bytes: &[u8], file: &str) -> Result<T, DefinitionError> {
+pub(crate) fn parse_yaml<T: de::DeserializeOwned>(bytes: &[u8], file: &str) -> Result<T, DefinitionError> {
     let at = |line, column, message: String| DefinitionError { file: file.to_owned(), line, column, message };
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
@@ -153,9 +153,15 @@ pub const INSTALL_SCRIPT: &str = "install.sh";
 /// The script that prints an agent's newest version.
 pub const VERSION_SCRIPT: &str = "version.sh";
 
+/// The names of the file that describes an agent, the user's spelling first.
+pub const AGENT_FILES: [&str; 2] = ["agent.yml", "agent.yaml"];
+
+/// The names of the file that says where an agent's versions are published, the first one first.
+pub const VERSION_FILES: [&str; 2] = ["version.yml", "version.yaml"];
+
 /// Files of an agent's definition that describe it to tools and are no input of its installation: they are neither
 /// sent to the engine nor part of what is compared, so that a comment in them rebuilds nothing.
-pub const METADATA_FILES: [&str; 2] = ["agent.yml", "agent.yaml"];
+pub const METADATA_FILES: [&str; 4] = [AGENT_FILES[0], AGENT_FILES[1], VERSION_FILES[0], VERSION_FILES[1]];
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod recipe;
 pub mod record;
 pub mod request;
+pub mod source;
 pub mod target;
 pub mod version;
 pub mod world;

@@ -9,7 +9,7 @@ use crate::image::ImageRef;
 use crate::recipe::{BaseIdentity, ImageRecipe, KnownRecipe, Recipe};
 use crate::record::VersionOrigin;
 use crate::target::Target;
-use crate::version::{AgentVersion, FailedAttempt, Venue};
+use crate::version::{AgentVersion, CachedVersion, FailedAttempt, Venue};
 use crate::world::{RecordFact, Remote, VersionFact, World};
 
 /// Why an image must be built.
@@ -128,6 +128,8 @@ pub enum Notice {
         kept: Option<String>,
         /// Every attempt.
         attempts: Vec<FailedAttempt>,
+        /// What an earlier look found.
+        last_known: Option<CachedVersion>,
     },
     /// There are reasons to build, but something needed for it is out of reach; the image is kept.
     UpdatePostponed {
@@ -164,10 +166,13 @@ impl fmt::Display for Notice {
             Self::BaseFromLocalCopy { base, because } => {
                 write!(f, "base {} could not be checked, the engine's own copy is used: {because}", base.familiar())
             }
-            Self::VersionNotChecked { kept, attempts } => {
+            Self::VersionNotChecked { kept, attempts, last_known } => {
                 match kept {
                     Some(version) => write!(f, "no newer version could be looked for, {version} is kept")?,
                     None => f.write_str("no version could be looked for, the image is kept")?,
+                }
+                if let Some(cached) = last_known {
+                    write!(f, " (cached: {cached})")?;
                 }
                 attempts.iter().try_for_each(|attempt| write!(f, "; {}: {}", attempt.venue, attempt.reason.trim()))
             }
@@ -392,15 +397,16 @@ pub fn plan(target: &Target, world: &World) -> Result<BuildPlan, PlanError> {
     let (version, version_origin) = match &world.version {
         VersionFact::Chosen(version) => (version.clone(), VersionOrigin::Chosen),
         VersionFact::Found(version, venue) => (version.clone(), VersionOrigin::Found(*venue)),
-        VersionFact::Unknown(attempts) if may_keep => {
+        VersionFact::Unknown { attempts, last_known } if may_keep => {
             notices.extend(base_not_checked(target, world));
             notices.push(Notice::VersionNotChecked {
                 kept: known.map(|known| known.version.clone()),
                 attempts: attempts.clone(),
+                last_known: last_known.clone(),
             });
             return keep_for_now(notices, "the version to install is not known".to_owned(), reasons);
         }
-        VersionFact::Unknown(attempts) => {
+        VersionFact::Unknown { attempts, .. } => {
             let agent = target.agent.name.to_string();
             return Err(PlanError::VersionUnknown { agent, attempts: attempts.clone() });
         }
@@ -484,7 +490,7 @@ fn version_reason(known: &KnownRecipe, version: &VersionFact) -> Option<Reason> 
     let (to, found_by) = match version {
         VersionFact::Chosen(to) => (to, None),
         VersionFact::Found(to, venue) => (to, Some(*venue)),
-        VersionFact::Unknown(_) => return None,
+        VersionFact::Unknown { .. } => return None,
     };
     let changed = known.version != to.as_str();
     changed.then(|| Reason::AgentVersionChanged { from: known.version.clone(), to: to.clone(), found_by })

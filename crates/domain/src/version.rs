@@ -80,19 +80,137 @@ impl From<AgentVersion> for String {
     }
 }
 
-/// A place where a version can be looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// A kind of place that publishes versions and that can be asked without running a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// An npm registry.
+    Npm,
+    /// A Python package index.
+    Pypi,
+    /// A registry of Rust crates.
+    Crates,
+    /// The releases of a GitHub repository.
+    GithubRelease,
+    /// The tags of a GitHub repository.
+    GithubTag,
+    /// The tags of an image repository.
+    OciTag,
+    /// A JSON document.
+    HttpJson,
+    /// A text.
+    HttpText,
+}
+
+impl SourceKind {
+    /// Every kind, in the order in which documents list them.
+    pub const ALL: [Self; 8] = [
+        Self::Npm,
+        Self::Pypi,
+        Self::Crates,
+        Self::GithubRelease,
+        Self::GithubTag,
+        Self::OciTag,
+        Self::HttpJson,
+        Self::HttpText,
+    ];
+
+    /// Returns the word for it in `version.yml` and in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Npm => "npm",
+            Self::Pypi => "pypi",
+            Self::Crates => "crates",
+            Self::GithubRelease => "github-release",
+            Self::GithubTag => "github-tag",
+            Self::OciTag => "oci-tag",
+            Self::HttpJson => "http-json",
+            Self::HttpText => "http-text",
+        }
+    }
+
+    /// Returns the kind that has this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// A place where a version can be looked for. In documents: `native:npm`, `container`, `host`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Venue {
+    /// Where the definition says that versions are published, asked by this program itself.
+    Native(SourceKind),
+    /// The definition's own `version.sh`, run in a container that can harm nothing.
+    Container,
     /// The definition's own `version.sh`, run by bash on the machine this program runs on.
     Host,
+}
+
+/// What stands before the kind of source in a document.
+const NATIVE_PREFIX: &str = "native:";
+
+/// Says that a text names no venue.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no venue")]
+pub struct VenueError(String);
+
+impl TryFrom<String> for Venue {
+    type Error = VenueError;
+    fn try_from(text: String) -> Result<Self, VenueError> {
+        match text.as_str() {
+            "container" => Ok(Self::Container),
+            "host" => Ok(Self::Host),
+            other => {
+                let kind = other.strip_prefix(NATIVE_PREFIX).and_then(SourceKind::from_word);
+                kind.map(Self::Native).ok_or(VenueError(text))
+            }
+        }
+    }
+}
+
+impl From<Venue> for String {
+    fn from(venue: Venue) -> Self {
+        match venue {
+            Venue::Native(kind) => format!("{NATIVE_PREFIX}{}", kind.as_str()),
+            Venue::Container => "container".to_owned(),
+            Venue::Host => "host".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Venue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Native(kind) => kind.as_str(),
+            Self::Container => "version.sh in a container",
             Self::Host => "version.sh on the host",
         })
+    }
+}
+
+/// A version that an earlier look found. It may not be the newest any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CachedVersion {
+    /// The version.
+    pub version: AgentVersion,
+    /// Where it was found.
+    pub found_by: Venue,
+    /// When, RFC 3339.
+    pub found_at: String,
+    /// How long ago that was, in seconds.
+    pub age_seconds: u64,
+}
+
+impl fmt::Display for CachedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (amount, unit) = match self.age_seconds {
+            seconds @ 0..120 => (seconds, "s"),
+            seconds @ 120..7_200 => (seconds / 60, "min"),
+            seconds @ 7_200..172_800 => (seconds / 3_600, "h"),
+            seconds => (seconds / 86_400, "days"),
+        };
+        write!(f, "{} was found {amount} {unit} ago ({})", self.version, self.found_by)
     }
 }
 
@@ -118,6 +236,9 @@ pub struct VersionFinding {
     pub version: Option<AgentVersion>,
     /// Where it was found.
     pub found_by: Option<Venue>,
+    /// The last known version, when none was found now and such an answer was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<CachedVersion>,
     /// When the answer was known, RFC 3339.
     pub checked_at: String,
     /// How long the whole look took, in milliseconds.
@@ -154,6 +275,29 @@ mod tests {
         assert_eq!(AgentVersion::parse("1\n2"), Err(VersionError::Lines));
         assert_eq!(AgentVersion::parse("1\u{1b}[31m"), Err(VersionError::Unprintable));
         assert_eq!(AgentVersion::parse(&"1".repeat(129)), Err(VersionError::TooLong));
+    }
+
+    #[test]
+    fn a_venue_is_one_word_in_documents() {
+        let natives = SourceKind::ALL.into_iter().map(Venue::Native);
+        for venue in natives.chain([Venue::Container, Venue::Host]) {
+            assert_eq!(Venue::try_from(String::from(venue)), Ok(venue));
+        }
+        assert_eq!(String::from(Venue::Native(SourceKind::GithubTag)), "native:github-tag");
+        assert!(Venue::try_from("native:".to_owned()).is_err());
+    }
+
+    #[test]
+    fn an_age_is_told_in_a_unit_that_fits() {
+        let told = |age_seconds| {
+            let version = AgentVersion::parse("1.4.0").unwrap();
+            let found_by = Venue::Native(SourceKind::Npm);
+            CachedVersion { version, found_by, found_at: String::new(), age_seconds }.to_string()
+        };
+        assert_eq!(told(119), "1.4.0 was found 119 s ago (npm)");
+        assert_eq!(told(7_199), "1.4.0 was found 119 min ago (npm)");
+        assert_eq!(told(172_799), "1.4.0 was found 47 h ago (npm)");
+        assert_eq!(told(172_800), "1.4.0 was found 2 days ago (npm)");
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::files::FileSet;
 use crate::recipe::ImageRecipe;
 use crate::record::Record;
-use crate::version::{AgentVersion, FailedAttempt, Venue};
+use crate::version::{AgentVersion, CachedVersion, FailedAttempt, Venue};
 
 /// What a registry said about the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,12 @@ pub enum VersionFact {
     /// It was looked up.
     Found(AgentVersion, Venue),
     /// It could not be found.
-    Unknown(Vec<FailedAttempt>),
+    Unknown {
+        /// Every attempt.
+        attempts: Vec<FailedAttempt>,
+        /// What an earlier look found. Nothing is decided by it.
+        last_known: Option<CachedVersion>,
+    },
 }
 
 /// What was found on disk about the last build.

@@ -8,9 +8,10 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use domain::definition::{
-    Agent, AgentMetadata, DEFINITION_LIMIT_BYTES, DefinitionError, INSTALL_SCRIPT, METADATA_FILES, Origin,
+    AGENT_FILES, Agent, AgentMetadata, DEFINITION_LIMIT_BYTES, DefinitionError, INSTALL_SCRIPT, Origin, VERSION_FILES,
 };
 use domain::name::AgentName;
+use domain::source::VersionSource;
 
 use crate::layout::Home;
 
@@ -49,7 +50,7 @@ pub enum LoadError {
         alike: usize,
     },
     /// The definition has no metadata file.
-    #[error("agent {agent} has no {} in {}", METADATA_FILES[0], folder.display())]
+    #[error("agent {agent} has no {} in {}", AGENT_FILES[0], folder.display())]
     MetadataMissing {
         /// The agent.
         agent: AgentName,
@@ -168,7 +169,7 @@ pub fn list_agents(roots: &AgentRoots) -> Result<Vec<(AgentName, Origin)>, LoadE
 }
 
 fn load_from(folder: PathBuf, origin: Origin, agent: &AgentName) -> Result<Agent, LoadError> {
-    let mut names = METADATA_FILES;
+    let mut names = AGENT_FILES;
     // The host tool prefers the longer spelling in packaged definitions, and the shorter one in the user's own.
     if origin == Origin::Packaged {
         names.reverse();
@@ -189,6 +190,16 @@ fn load_from(folder: PathBuf, origin: Origin, agent: &AgentName) -> Result<Agent
         Err(error) => return Err(unreadable(&script)(error)),
     }
     Ok(Agent { name: agent.clone(), origin, folder, metadata_file: metadata_file.to_owned(), metadata })
+}
+
+/// Reads what the definition of `agent` says about where its versions are published; `None` when it says nothing.
+///
+/// # Errors
+/// [`LoadError`] when the file is wrong or cannot be read.
+pub fn load_version_source(agent: &Agent) -> Result<Option<VersionSource>, LoadError> {
+    let path = VERSION_FILES.map(|name| agent.folder.join(name));
+    let Some(path) = path.into_iter().find(|path| fs::symlink_metadata(path).is_ok()) else { return Ok(None) };
+    Ok(Some(VersionSource::parse(&read_limited(&path)?, &path.display().to_string())?))
 }
 
 fn read_limited(path: &Path) -> Result<Vec<u8>, LoadError> {

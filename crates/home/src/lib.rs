@@ -13,7 +13,7 @@ pub mod record;
 mod replace;
 pub mod time;
 
-pub use definitions::{AgentRoots, LoadError, list_agents, load_agent};
+pub use definitions::{AgentRoots, LoadError, list_agents, load_agent, load_version_source};
 pub use error::DiskError;
 pub use layout::{Home, ImageKey};
 pub use lock::Lock;

@@ -13,6 +13,7 @@ use crate::name::{AgentName, BaseName};
 use crate::recipe::label;
 use crate::record::Record;
 use crate::request::{BaseChoice, BuildRequest, Repositories};
+use crate::version::SourceKind;
 use crate::world::{BaseFacts, ImageFacts, LocalBase};
 
 const AGENT_YML: &str = "agent_full_name: Codex\nagent_homepage: https://example.org/codex\n";
@@ -159,7 +160,7 @@ fn unreachable() -> Remote {
 
 fn no_version() -> VersionFact {
     let attempt = FailedAttempt { venue: Venue::Host, reason: "exit code 1\n".to_owned(), took_millis: 12 };
-    VersionFact::Unknown(vec![attempt])
+    VersionFact::Unknown { attempts: vec![attempt], last_known: None }
 }
 
 fn copy(pulled_as: Option<&[u8]>) -> Option<LocalBase> {
@@ -246,10 +247,29 @@ fn another_version_is_installed() {
       because agent version 1.4.0 -> 1.5.0 (version.sh on the host)
       with 1.5.0 on ghcr.io/aicage/aicage-image-base@1e9bcb9dd6c0
     ");
+    let found = VersionFact::Found(version("1.5.0"), Venue::Native(SourceKind::Npm));
+    insta::assert_snapshot!(decided(|_, world| world.version = found.clone()), @"
+    build aicage:codex-debian
+      because agent version 1.4.0 -> 1.5.0 (npm)
+      with 1.5.0 on ghcr.io/aicage/aicage-image-base@1e9bcb9dd6c0
+    ");
     insta::assert_snapshot!(decided(|_, world| world.version = VersionFact::Chosen(version("1.3.9"))), @"
     build aicage:codex-debian
       because agent version 1.4.0 -> 1.3.9 (chosen)
       with 1.3.9 on ghcr.io/aicage/aicage-image-base@1e9bcb9dd6c0
+    ");
+}
+
+#[test]
+fn a_version_that_was_known_before_is_told_and_not_installed() {
+    let found_by = Venue::Native(SourceKind::Npm);
+    let known = CachedVersion { version: version("1.5.0"), found_by, found_at: String::new(), age_seconds: 300 };
+    insta::assert_snapshot!(decided(|_, world| {
+        let VersionFact::Unknown { attempts, .. } = no_version() else { unreachable!() };
+        world.version = VersionFact::Unknown { attempts, last_known: Some(known.clone()) };
+    }), @"
+    keep aicage:codex-debian
+    notice: no newer version could be looked for, 1.4.0 is kept (cached: 1.5.0 was found 5 min ago (npm)); version.sh on the host: exit code 1
     ");
 }
 

@@ -187,7 +187,7 @@ proptest! {
         let Some(ImageRecipe::Known(known)) = world.image.as_ref().map(|image| &image.recipe) else { return Ok(()) };
         let version_differs = match &world.version {
             VersionFact::Chosen(version) | VersionFact::Found(version, _) => known.version != version.as_str(),
-            VersionFact::Unknown(_) => false,
+            VersionFact::Unknown { .. } => false,
         };
         let differs = version_differs
             || known.files != world.files.digest().to_string()
