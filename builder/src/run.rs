@@ -97,6 +97,8 @@ async fn straight_line(
             definitions: command_line.definitions.clone(),
             home: command_line.home.clone(),
             custom_home: command_line.custom_home.clone(),
+            certificates: command_line.ca_cert.clone(),
+            is_recording: command_line.task == Task::Build,
         },
         home,
     };

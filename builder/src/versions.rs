@@ -23,6 +23,10 @@ pub(crate) struct Checker {
     pub(crate) home: PathBuf,
     /// The folder of the user's own definitions.
     pub(crate) custom_home: PathBuf,
+    /// The certificates to trust, as the user named them.
+    pub(crate) certificates: Option<String>,
+    /// Whether it may keep what it finds for later runs.
+    pub(crate) is_recording: bool,
 }
 
 impl Checker {
@@ -43,10 +47,16 @@ impl Checker {
         let own = std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
         let program = own.with_file_name(CHECKER);
         let mut command = tokio::process::Command::new(&program);
-        command.args(["version", agent.as_str(), "--format", "json"]);
+        command.args(["version", agent.as_str(), "--format", "json", "--allow-cached"]);
         command.arg("--home").arg(&self.home).arg("--custom").arg(&self.custom_home);
         if let Some(definitions) = &self.definitions {
             command.arg("--definitions").arg(definitions);
+        }
+        if let Some(certificates) = &self.certificates {
+            command.arg("--ca-cert").arg(certificates);
+        }
+        if !self.is_recording {
+            command.arg("--no-record");
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let output = tokio::time::timeout(CHECK_LIMIT, command.output())

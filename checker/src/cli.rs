@@ -10,10 +10,8 @@ use console::exit::Exit;
 use domain::name::AgentName;
 use home::{AgentRoots, Home};
 
-use crate::run::CheckRequest;
-
-/// How long a script may run when nothing else is asked for, in seconds; what the host tool gives it.
-const TIME_LIMIT_SECONDS: u64 = 15;
+use crate::run::{CheckRequest, Which};
+use crate::venue::{ORDER, Way};
 
 /// The longest that can be asked for, in seconds.
 const TIME_LIMIT_SECONDS_MAXIMUM: u64 = 3600;
@@ -35,8 +33,36 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct VersionArguments {
     /// The agents to look for, by the names of their definitions.
-    #[arg(required = true, value_name = "AGENT", value_parser = AgentName::parse)]
+    #[arg(required_unless_present = "all", value_name = "AGENT", value_parser = AgentName::parse)]
     agents: Vec<AgentName>,
+
+    /// Look for the version of every agent that is defined.
+    #[arg(long, conflicts_with = "agents")]
+    all: bool,
+
+    /// Try only these ways of looking, always in this order: native, container, host.
+    #[arg(long, value_enum, value_name = "WAY,…", value_delimiter = ',', default_values_t = ORDER)]
+    via: Vec<Way>,
+
+    /// Run no script on this machine itself.
+    #[arg(long)]
+    no_host: bool,
+
+    /// Take an answer that an earlier run found, when it is not older than this.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    max_age: u64,
+
+    /// Print the last known version where none is found now, and say so.
+    #[arg(long)]
+    allow_cached: bool,
+
+    /// Keep nothing of what is found for later runs.
+    #[arg(long)]
+    no_record: bool,
+
+    /// Certificates to trust besides the system's when sources are asked: a PEM file, a folder of them, or `system`.
+    #[arg(long, value_name = "FILE|DIR|system", env = "AICAGE_CA_CERT", hide_env_values = true, value_parser = OsStringValueParser::new())]
+    ca_cert: Option<OsString>,
 
     /// The folder with the packaged definitions, at agents/AGENT/ within it.
     #[arg(long, value_name = "DIR", env = "AICAGE_DEFINITIONS", hide_env_values = true, value_parser = OsStringValueParser::new())]
@@ -54,10 +80,10 @@ pub(crate) struct VersionArguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// How long one look may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = TIME_LIMIT_SECONDS,
+    /// How long one look may take [default: 10 for a source, 15 for a script].
+    #[arg(long, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=TIME_LIMIT_SECONDS_MAXIMUM))]
-    timeout: u64,
+    timeout: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,10 +114,19 @@ impl VersionArguments {
                 agents.push(agent);
             }
         }
+        let is_wanted = |way: &Way| self.via.contains(way) && !(self.no_host && *way == Way::Host);
+        // The system's certificates are trusted without being asked for.
+        let certificates = given(self.ca_cert).filter(|path| path.as_os_str() != "system");
         Ok(CheckRequest {
-            agents,
+            agents: if self.all { Which::All } else { Which::Named(agents) },
             roots: AgentRoots::new(&home, given(self.definitions).as_deref()),
-            time_limit: Duration::from_secs(self.timeout),
+            ways: ORDER.into_iter().filter(is_wanted).collect(),
+            time_limit: self.timeout.map(Duration::from_secs),
+            max_age: Duration::from_secs(self.max_age),
+            allow_cached: self.allow_cached,
+            is_recording: !self.no_record,
+            certificates: certificates.into_iter().collect(),
+            home,
         })
     }
 }
@@ -121,7 +156,17 @@ mod tests {
         let asked = request(&[&["b", "a", "b"], &folders[..]].concat(), Some("/h")).unwrap();
         let home = Home::new("/h/.aicage".into(), "/h/.aicage-custom".into());
         assert_eq!(asked.roots, AgentRoots::new(&home, None));
-        assert_eq!(asked.agents.iter().map(AgentName::as_str).collect::<Vec<_>>(), ["b", "a"]);
+        let names = ["b", "a"].map(|name| AgentName::parse(name).unwrap());
+        assert_eq!(asked.agents, Which::Named(names.to_vec()));
+        assert_eq!(request(&["--all"], Some("/h")).unwrap().agents, Which::All);
+    }
+
+    #[test]
+    fn the_order_of_ways_is_not_the_users_and_no_host_is_the_last_word() {
+        let ways = |arguments: &[&str]| request(&[&["a"], arguments].concat(), Some("/h")).unwrap().ways;
+        assert_eq!(ways(&[]), ORDER);
+        assert_eq!(ways(&["--via", "host,native"]), [Way::Native, Way::Host]);
+        assert_eq!(ways(&["--via=host", "--via=native", "--no-host"]), [Way::Native]);
     }
 
     #[test]
@@ -141,20 +186,34 @@ mod tests {
         insta::assert_snapshot!(command.render_help().to_string(), @"
         Print the newest version of agents
 
-        Usage: version [OPTIONS] <AGENT>...
+        Usage: version [OPTIONS] [AGENT]...
 
         Arguments:
-          <AGENT>...  The agents to look for, by the names of their definitions
+          [AGENT]...  The agents to look for, by the names of their definitions
 
         Options:
-              --definitions <DIR>  The folder with the packaged definitions, at agents/AGENT/ within it
-                                   [env: AICAGE_DEFINITIONS]
-              --home <DIR>         The folder of state [default: ~/.aicage] [env: AICAGE_HOME]
-              --custom <DIR>       The folder with the user's own definitions, which win [default:
-                                   ~/.aicage-custom] [env: AICAGE_CUSTOM_HOME]
-              --format <FORMAT>    How to print the answer [default: text] [possible values: text, json]
-              --timeout <SECONDS>  How long one look may take [default: 15]
-          -h, --help               Print help (see more with '--help')
+              --all                        Look for the version of every agent that is defined
+              --via <WAY,…>                Try only these ways of looking, always in this order: native,
+                                           container, host [default: native host] [possible values: native,
+                                           host]
+              --no-host                    Run no script on this machine itself
+              --max-age <SECONDS>          Take an answer that an earlier run found, when it is not older
+                                           than this [default: 0]
+              --allow-cached               Print the last known version where none is found now, and say so
+              --no-record                  Keep nothing of what is found for later runs
+              --ca-cert <FILE|DIR|system>  Certificates to trust besides the system's when sources are
+                                           asked: a PEM file, a folder of them, or `system` [env:
+                                           AICAGE_CA_CERT]
+              --definitions <DIR>          The folder with the packaged definitions, at agents/AGENT/ within
+                                           it [env: AICAGE_DEFINITIONS]
+              --home <DIR>                 The folder of state [default: ~/.aicage] [env: AICAGE_HOME]
+              --custom <DIR>               The folder with the user's own definitions, which win [default:
+                                           ~/.aicage-custom] [env: AICAGE_CUSTOM_HOME]
+              --format <FORMAT>            How to print the answer [default: text] [possible values: text,
+                                           json]
+              --timeout <SECONDS>          How long one look may take [default: 10 for a source, 15 for a
+                                           script]
+          -h, --help                       Print help (see more with '--help')
         ");
     }
 }

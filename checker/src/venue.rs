@@ -1,50 +1,91 @@
-//! The places where a version can be looked for, and the order in which they are tried.
+//! The ways in which a version can be looked for, and the order in which they are tried.
 
 mod excerpt;
 mod host;
+mod native;
 mod process;
 mod script;
 
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use domain::definition::Agent;
 use domain::version::{AgentVersion, FailedAttempt, Venue};
 use tokio::sync::watch;
 
 use crate::secrets::Secrets;
+use crate::sources::{Native, Sources};
+
+pub(crate) use self::native::of as native_of;
 
 /// One way of looking for a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Way {
-    /// By running the definition's script on this machine.
+    /// Ask the place that version.yml declares, or that version.sh asks in a way that can be read.
+    Native,
+    /// Run version.sh on this machine.
     Host,
 }
 
 /// The ways in the order in which they are tried.
-pub(crate) const ORDER: [Way; 1] = [Way::Host];
+pub(crate) const ORDER: [Way; 2] = [Way::Native, Way::Host];
+
+/// How long a source has to answer when nobody says otherwise.
+const NATIVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a script may run here when nobody says otherwise; what the host tool gives it.
+const HOST_LIMIT: Duration = Duration::from_secs(15);
 
 /// What every attempt may use and must respect.
 #[derive(Debug)]
 pub(crate) struct Means {
-    /// How long one attempt may take.
-    pub(crate) time_limit: Duration,
+    /// How long one attempt may take, when the user says so.
+    pub(crate) time_limit: Option<Duration>,
     /// What may not be shown.
     pub(crate) secrets: Secrets,
+    /// Whom to ask natively.
+    pub(crate) sources: Sources,
     /// Turns true when the run must end.
     pub(crate) interrupted: watch::Receiver<bool>,
 }
 
-/// Looks for the version of `agent` in one way.
-pub(crate) async fn attempt(way: Way, agent: &Agent, means: &Means) -> Result<(AgentVersion, Venue), FailedAttempt> {
+impl Means {
+    fn limit(&self, usual: Duration) -> Duration {
+        self.time_limit.unwrap_or(usual)
+    }
+}
+
+/// An agent and what can be asked about it without running anything.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    /// The agent.
+    pub(crate) agent: Agent,
+    /// Whom to ask natively; `None` when nobody is known.
+    pub(crate) native: Option<Native>,
+}
+
+/// Looks for the version of an agent in one way. `None` when there is nothing to be tried in that way.
+pub(crate) async fn attempt(
+    way: Way,
+    subject: &Subject,
+    means: &Means,
+) -> Option<Result<(AgentVersion, Venue), FailedAttempt>> {
     let start = Instant::now();
     let (venue, result) = match way {
-        Way::Host => (Venue::Host, host::look(agent, means).await.map_err(|error| reason(&error))),
+        Way::Native => {
+            let native = subject.native.as_ref()?;
+            (Venue::Native(native.kind()), native::look(native, &subject.agent, means).await)
+        }
+        Way::Host => {
+            let limit = means.limit(HOST_LIMIT);
+            (Venue::Host, host::look(&subject.agent, limit, means).await.map_err(|error| reason(&error)))
+        }
     };
-    result.map(|version| (version, venue)).map_err(|reason| FailedAttempt {
+    Some(result.map(|version| (version, venue)).map_err(|reason| FailedAttempt {
         venue,
         reason,
         took_millis: millis(start.elapsed()),
-    })
+    }))
 }
 
 /// Returns a duration as reports have it.

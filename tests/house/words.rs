@@ -1,6 +1,6 @@
 //! What a room may not speak of, and what none may.
 
-use crate::tree::{assert_none, files, rust_files};
+use crate::tree::{File, assert_none, files, rust_files};
 
 /// Words that would mean that something lives in the wrong room.
 struct Ban {
@@ -144,10 +144,14 @@ const NOWHERE: [(&str, &str); 15] = [
 /// Files that cargo writes.
 const WRITTEN_BY_CARGO: [&str; 1] = ["Cargo.lock"];
 
+/// The one table of public places; everything else asks it or the user's configuration.
+const TABLE_OF_PLACES: &str = "checker/src/sources/endpoints.rs";
+
 #[test]
 fn no_file_names_this_machine_or_a_host_of_packages() {
     let mut broken = Vec::new();
-    for file in files("").iter().filter(|file| !WRITTEN_BY_CARGO.contains(&file.path.as_str())) {
+    let is_looked_at = |file: &&File| !WRITTEN_BY_CARGO.contains(&file.path.as_str()) && file.path != TABLE_OF_PLACES;
+    for file in files("").iter().filter(is_looked_at) {
         for (at, line) in file.text.lines().enumerate() {
             let found = NOWHERE.iter().map(|(head, tail)| format!("{head}{tail}")).filter(|text| line.contains(text));
             broken.extend(found.map(|text| format!("{}:{}: {text}", file.path, at + 1)));

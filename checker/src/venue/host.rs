@@ -46,16 +46,15 @@ fn outcome(status: ExitStatus) -> String {
 }
 
 /// Runs the script in the definition's folder, with this program's own environment.
-pub(super) async fn look(agent: &Agent, means: &Means) -> Result<AgentVersion, HostError> {
+pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Result<AgentVersion, HostError> {
     let bash = which::which("bash").map_err(|_| HostError::NoBash)?;
     let script = Script::prepare(&agent.folder.join(VERSION_SCRIPT))?;
     let mut command = Command::new(bash);
     command.arg(script.path()).current_dir(&agent.folder);
-    let finished =
-        process::run(command, means.time_limit, means.interrupted.clone()).await.map_err(HostError::Start)?;
+    let finished = process::run(command, limit, means.interrupted.clone()).await.map_err(HostError::Start)?;
     let said = Excerpt::of_errors(&finished.stderr, &means.secrets);
     match finished.end {
-        End::TimedOut => Err(HostError::TimedOut { limit: means.time_limit, said }),
+        End::TimedOut => Err(HostError::TimedOut { limit, said }),
         End::TooMuch => Err(HostError::TooMuch { said }),
         End::Interrupted => Err(HostError::Interrupted),
         End::Exited(status) if !status.success() => Err(HostError::Status { status, said }),

@@ -36,21 +36,9 @@ pub(super) enum ScriptError {
 impl Script {
     /// Makes the script at `path` ready to be run; the definition's folder itself is never written to.
     pub(super) fn prepare(path: &Path) -> Result<Self, ScriptError> {
-        let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => ScriptError::Missing(path.to_owned()),
-            _ => ScriptError::Unreadable { path: path.to_owned(), source },
-        };
         // An absolute path survives both the change of folder and a `cd` within the script.
-        let path = std::path::absolute(path).map_err(unreadable)?;
-        if !fs::metadata(&path).map_err(unreadable)?.is_file() {
-            return Err(ScriptError::NotAFile(path));
-        }
-        let mut text = Vec::new();
-        let file = fs::File::open(&path).map_err(unreadable)?;
-        file.take(SCRIPT_LIMIT_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
-        if text.len() as u64 > SCRIPT_LIMIT_BYTES {
-            return Err(ScriptError::TooLarge(path));
-        }
+        let path = std::path::absolute(path).map_err(|source| unreadable(path, source))?;
+        let text = text(&path)?;
         match without_carriage_returns(&text) {
             None => Ok(Self::Original(path)),
             Some(text) => copy(&text).map(Self::Converted).map_err(|source| ScriptError::Copy { path, source }),
@@ -66,6 +54,29 @@ impl Script {
     }
 }
 
+/// Reads the script at `path` whole.
+pub(super) fn text(path: &Path) -> Result<Vec<u8>, ScriptError> {
+    let failed = |source| unreadable(path, source);
+    // Asked before opening, because opening a named pipe waits for its other end.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(ScriptError::NotAFile(path.to_owned()));
+    }
+    let mut text = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(SCRIPT_LIMIT_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > SCRIPT_LIMIT_BYTES {
+        return Err(ScriptError::TooLarge(path.to_owned()));
+    }
+    Ok(text)
+}
+
+fn unreadable(path: &Path, source: io::Error) -> ScriptError {
+    match source.kind() {
+        io::ErrorKind::NotFound => ScriptError::Missing(path.to_owned()),
+        _ => ScriptError::Unreadable { path: path.to_owned(), source },
+    }
+}
+
 fn copy(text: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix("aicage-").suffix("-version.sh").tempfile()?;
     file.write_all(text)?;
@@ -73,7 +84,7 @@ fn copy(text: &[u8]) -> io::Result<NamedTempFile> {
 }
 
 /// Removes one carriage return at the end of each line; `None` when there is none to remove.
-fn without_carriage_returns(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn without_carriage_returns(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.split(|byte| *byte == b'\n');
     let stripped: Vec<_> = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
     let stripped = stripped.join(&b'\n');

@@ -74,6 +74,21 @@ impl Home {
         self.root.join("state/builder/lock").join(format!("{}.lock", key.0))
     }
 
+    /// Returns the file with the version of an agent that was found last.
+    pub fn found_version(&self, agent: &AgentName) -> PathBuf {
+        self.root.join("state/builder/version").join(format!("{agent}.json"))
+    }
+
+    /// Returns the file that is locked while an agent's version is looked for.
+    pub fn version_lock(&self, agent: &AgentName) -> PathBuf {
+        self.root.join("state/builder/lock").join(format!("version-{agent}.lock"))
+    }
+
+    /// Returns the folder of answers that servers of versions gave.
+    pub fn answers(&self) -> PathBuf {
+        self.root.join("state/builder/answer")
+    }
+
     /// Returns the file in which the host tool keeps what it knows of a final image.
     ///
     /// The host tool replaces `/` and `:` in the agent's name; an [`AgentName`] holds neither.
@@ -105,6 +120,7 @@ mod tests {
         let (agent, base) = (AgentName::parse("codex").unwrap(), BaseName::parse("debian").unwrap());
         let mut paths = home.agent_folders().to_vec();
         paths.extend([home.record(&key), home.lock(&key), home.host_record(&agent, &base)]);
+        paths.extend([home.found_version(&agent), home.version_lock(&agent), home.answers()]);
         paths.push(home.build_log(&agent, &base, "2026-11-21T07:00:00Z".parse().unwrap()));
         let lines: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         insta::assert_snapshot!(lines.join("\n"), @"
@@ -114,6 +130,9 @@ mod tests {
         /h/.aicage/state/builder/record/final/codex-debian-431441e77fdb.json
         /h/.aicage/state/builder/lock/codex-debian-431441e77fdb.lock
         /h/.aicage/state/image/build/codex-debian.yml
+        /h/.aicage/state/builder/version/codex.json
+        /h/.aicage/state/builder/lock/version-codex.lock
+        /h/.aicage/state/builder/answer
         /h/.aicage/logs/image/build/codex-debian-20261121T070000Z.log
         ");
     }

@@ -12,6 +12,7 @@ pub mod log;
 pub mod record;
 mod replace;
 pub mod time;
+pub mod versions;
 
 pub use definitions::{AgentRoots, LoadError, list_agents, load_agent, load_version_source};
 pub use error::DiskError;
