@@ -13,6 +13,11 @@ use home::{AgentRoots, Home};
 use crate::run::{CheckRequest, Which};
 use crate::venue::{ORDER, Way};
 
+/// The image that scripts run in when nothing else is asked for: the builder image as `scripts/image` names it.
+///
+/// Nothing is ever pulled under a name that no registry is part of.
+const IMAGE: &str = "aicage-builder:dev";
+
 /// The longest that can be asked for, in seconds.
 const TIME_LIMIT_SECONDS_MAXIMUM: u64 = 3600;
 
@@ -41,12 +46,16 @@ pub(crate) struct VersionArguments {
     all: bool,
 
     /// Try only these ways of looking, always in this order: native, container, host.
-    #[arg(long, value_enum, value_name = "WAY,…", value_delimiter = ',', default_values_t = ORDER)]
+    #[arg(long, value_enum, value_name = "WAY,…", env = "AICAGE_VERSION_VIA", value_delimiter = ',', default_values_t = ORDER)]
     via: Vec<Way>,
 
     /// Run no script on this machine itself.
     #[arg(long)]
     no_host: bool,
+
+    /// The image that scripts run in; the engine must have it.
+    #[arg(long, value_name = "IMAGE", env = "AICAGE_CHECKER_IMAGE", default_value = IMAGE)]
+    checker_image: String,
 
     /// Take an answer that an earlier run found, when it is not older than this.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
@@ -80,7 +89,7 @@ pub(crate) struct VersionArguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// How long one look may take [default: 10 for a source, 15 for a script].
+    /// How long one look may take [default: 10 for a source, 15 for a script, 20 in a container].
     #[arg(long, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=TIME_LIMIT_SECONDS_MAXIMUM))]
     timeout: Option<u64>,
@@ -116,7 +125,9 @@ impl VersionArguments {
         }
         let is_wanted = |way: &Way| self.via.contains(way) && !(self.no_host && *way == Way::Host);
         // The system's certificates are trusted without being asked for.
-        let certificates = given(self.ca_cert).filter(|path| path.as_os_str() != "system");
+        let ca_cert = given(self.ca_cert);
+        let hands_on_certificates = ca_cert.is_some();
+        let certificates = ca_cert.filter(|path| path.as_os_str() != "system");
         Ok(CheckRequest {
             agents: if self.all { Which::All } else { Which::Named(agents) },
             roots: AgentRoots::new(&home, given(self.definitions).as_deref()),
@@ -126,6 +137,8 @@ impl VersionArguments {
             allow_cached: self.allow_cached,
             is_recording: !self.no_record,
             certificates: certificates.into_iter().collect(),
+            hands_on_certificates,
+            image: self.checker_image,
             home,
         })
     }
@@ -194,9 +207,11 @@ mod tests {
         Options:
               --all                        Look for the version of every agent that is defined
               --via <WAY,…>                Try only these ways of looking, always in this order: native,
-                                           container, host [default: native host] [possible values: native,
-                                           host]
+                                           container, host [env: AICAGE_VERSION_VIA=] [default: native
+                                           container host] [possible values: native, container, host]
               --no-host                    Run no script on this machine itself
+              --checker-image <IMAGE>      The image that scripts run in; the engine must have it [env:
+                                           AICAGE_CHECKER_IMAGE=] [default: aicage-builder:dev]
               --max-age <SECONDS>          Take an answer that an earlier run found, when it is not older
                                            than this [default: 0]
               --allow-cached               Print the last known version where none is found now, and say so
@@ -212,7 +227,7 @@ mod tests {
               --format <FORMAT>            How to print the answer [default: text] [possible values: text,
                                            json]
               --timeout <SECONDS>          How long one look may take [default: 10 for a source, 15 for a
-                                           script]
+                                           script, 20 in a container]
           -h, --help                       Print help (see more with '--help')
         ");
     }

@@ -26,6 +26,9 @@ use crate::venue::{self, Means, Subject, Way};
 /// How many agents are looked at together. Most of a look is waiting for a network.
 const TOGETHER: usize = 16;
 
+/// Where the usual systems have the certificates that they trust, in one file.
+const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Which agents are asked about.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Which {
@@ -56,6 +59,10 @@ pub(crate) struct CheckRequest {
     pub(crate) is_recording: bool,
     /// Certificates to trust besides the system's: files or folders.
     pub(crate) certificates: Vec<PathBuf>,
+    /// Whether scripts in containers get the certificates that are trusted here.
+    pub(crate) hands_on_certificates: bool,
+    /// The image that scripts run in.
+    pub(crate) image: String,
 }
 
 /// Looks for the version of every agent of `request`.
@@ -69,13 +76,13 @@ pub(crate) fn check(
 ) -> Result<VersionReport, CheckError> {
     let subjects = subjects(request)?;
     let memory = (request.home.answers(), request.is_recording);
-    let sources = Sources::new(environment, &request.certificates, Some(memory));
+    let sources = Sources::new(environment.clone(), &request.certificates, Some(memory));
     let strays = Strays::adopt();
     let result = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CheckError::Start)?
-        .block_on(until_a_signal(&subjects, request, sources, secrets));
+        .block_on(until_a_signal(&subjects, request, sources, environment, secrets));
     strays.kill();
     result
 }
@@ -108,11 +115,21 @@ async fn until_a_signal(
     subjects: &[Result<Subject, Broken>],
     request: &CheckRequest,
     sources: Sources,
+    environment: Environment,
     secrets: Secrets,
 ) -> Result<VersionReport, CheckError> {
     let mut signals = EndingSignals::listen().map_err(CheckError::Start)?;
     let (interrupt, interrupted) = watch::channel(false);
-    let means = Means { time_limit: request.time_limit, secrets, sources, interrupted };
+    let certificates = request.hands_on_certificates.then(|| sources.trusted(SYSTEM_CERTIFICATES));
+    let means = Means {
+        time_limit: request.time_limit,
+        secrets,
+        sources,
+        environment,
+        image: request.image.clone(),
+        certificates,
+        interrupted,
+    };
     let mut looks = pin!(look_at_all(subjects, request, &means));
     tokio::select! {
         report = &mut looks => return Ok(report),

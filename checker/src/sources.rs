@@ -68,6 +68,16 @@ impl Sources {
         Self { environment, transport }
     }
 
+    /// Returns the certificates that are trusted here, as PEM: the system's, and those that the user gave.
+    pub(crate) fn trusted(&self, system: &str) -> Vec<u8> {
+        let system = self.environment.path("SSL_CERT_FILE").unwrap_or_else(|| system.into());
+        let mut pem = std::fs::read(system).unwrap_or_default();
+        if let Ok(transport) = &self.transport {
+            pem.extend_from_slice(transport.extra_roots_pem());
+        }
+        pem
+    }
+
     /// Asks, at most for `limit`. The error is a reason for a person.
     pub(crate) async fn look(&self, native: &Native, folder: &Path, limit: Duration) -> Result<AgentVersion, String> {
         self.ask(native, folder, limit).await.map_err(|error| error.to_string())

@@ -1,5 +1,6 @@
 //! The ways in which a version can be looked for, and the order in which they are tried.
 
+mod container;
 mod excerpt;
 mod host;
 mod native;
@@ -13,6 +14,7 @@ use domain::definition::Agent;
 use domain::version::{AgentVersion, FailedAttempt, Venue};
 use tokio::sync::watch;
 
+use crate::environment::Environment;
 use crate::secrets::Secrets;
 use crate::sources::{Native, Sources};
 
@@ -23,15 +25,20 @@ pub(crate) use self::native::of as native_of;
 pub(crate) enum Way {
     /// Ask the place that version.yml declares, or that version.sh asks in a way that can be read.
     Native,
+    /// Run version.sh in a container that can harm nothing.
+    Container,
     /// Run version.sh on this machine.
     Host,
 }
 
 /// The ways in the order in which they are tried.
-pub(crate) const ORDER: [Way; 2] = [Way::Native, Way::Host];
+pub(crate) const ORDER: [Way; 3] = [Way::Native, Way::Container, Way::Host];
 
 /// How long a source has to answer when nobody says otherwise.
 const NATIVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a script may run in a container when nobody says otherwise; what the host tool gives it.
+const CONTAINER_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a script may run here when nobody says otherwise; what the host tool gives it.
 const HOST_LIMIT: Duration = Duration::from_secs(15);
@@ -45,6 +52,12 @@ pub(crate) struct Means {
     pub(crate) secrets: Secrets,
     /// Whom to ask natively.
     pub(crate) sources: Sources,
+    /// The environment that this program was called with.
+    pub(crate) environment: Environment,
+    /// The image that scripts run in.
+    pub(crate) image: String,
+    /// The certificates that scripts in containers trust instead of their image's, as PEM.
+    pub(crate) certificates: Option<Vec<u8>>,
     /// Turns true when the run must end.
     pub(crate) interrupted: watch::Receiver<bool>,
 }
@@ -75,6 +88,11 @@ pub(crate) async fn attempt(
         Way::Native => {
             let native = subject.native.as_ref()?;
             (Venue::Native(native.kind()), native::look(native, &subject.agent, means).await)
+        }
+        Way::Container => {
+            let limit = means.limit(CONTAINER_LIMIT);
+            let looked = container::look(&subject.agent, limit, means).await;
+            (Venue::Container, looked.map_err(|error| reason(&error)))
         }
         Way::Host => {
             let limit = means.limit(HOST_LIMIT);

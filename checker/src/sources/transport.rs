@@ -71,6 +71,11 @@ impl Transport {
         Self { extra_roots_pem, memory, clients: Mutex::default(), asked: Mutex::default() }
     }
 
+    /// Returns the certificates that the user gave.
+    pub(super) fn extra_roots_pem(&self) -> &[u8] {
+        &self.extra_roots_pem
+    }
+
     /// Asks, or returns what the same question was answered with in this run.
     pub(super) async fn get(&self, request: &Request, limit: Duration) -> Result<Answer, SourceError> {
         match self.ask(request, limit).await? {
