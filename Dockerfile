@@ -12,6 +12,9 @@ RUN apt-get update -qq \
 # Node.js has certificates of its own. With this, those mounted over the system's reach npm too.
 ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 
+# Tells the programs where they run: version scripts find their tools here, and this is a container already.
+ENV AICAGE_BUILDER_IMAGE=1
+
 # Packaged definitions are mounted here, if there are any.
 ENV AICAGE_DEFINITIONS=/definitions
 

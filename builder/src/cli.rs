@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use buildkit::llb::Proxies;
+use clap::builder::OsStringValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use console::exit::Exit;
 use console::progress::Mode;
@@ -71,36 +73,52 @@ struct BuildArguments {
     no_cache: bool,
 
     /// Certificates to trust while building: a PEM file, a folder of them, or `system`
-    #[arg(long, value_name = "FILE|DIR|system", env = "AICAGE_CA_CERT")]
+    #[arg(long, value_name = "FILE|DIR|system", env = "AICAGE_CA_CERT", hide_env_values = true)]
     ca_cert: Option<String>,
 
     /// How progress is shown on standard error: auto, tty, plain, quiet or rawjson
-    #[arg(long, value_name = "MODE", env = "BUILDKIT_PROGRESS", default_value = "auto")]
-    progress: Mode,
+    #[arg(long, value_name = "MODE", env = "BUILDKIT_PROGRESS", hide_env_values = true, default_value = "auto", value_parser = or_unset::<Mode>)]
+    progress: Given<Mode>,
 
     /// How the answer is written to standard output
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: OutputFormat,
 
     /// A folder with packaged definitions (agents/NAME/…); the user's own win
-    #[arg(long, value_name = "DIR", env = "AICAGE_DEFINITIONS")]
-    definitions: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", env = "AICAGE_DEFINITIONS", hide_env_values = true, value_parser = OsStringValueParser::new())]
+    definitions: Option<OsString>,
 
     /// The folder of records and logs [default: ~/.aicage]
-    #[arg(long, value_name = "DIR", env = "AICAGE_HOME")]
-    home: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", env = "AICAGE_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
+    home: Option<OsString>,
 
     /// The folder of the user's own definitions [default: ~/.aicage-custom]
-    #[arg(long, value_name = "DIR", env = "AICAGE_CUSTOM_HOME")]
-    custom: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", env = "AICAGE_CUSTOM_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
+    custom: Option<OsString>,
 
     /// The repository that built images are named by
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_LOCAL_REPOSITORY", default_value = Repositories::DEFAULT_LOCAL)]
-    local_repository: Repository,
+    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_LOCAL_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_LOCAL, value_parser = or_unset::<Repository>)]
+    local_repository: Given<Repository>,
 
     /// The repository that --base names are tags of
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_BASE_REPOSITORY", default_value = Repositories::DEFAULT_BASE)]
-    base_repository: Repository,
+    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_BASE_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_BASE, value_parser = or_unset::<Repository>)]
+    base_repository: Given<Repository>,
+}
+
+/// Returns a folder that is named; a variable that is set to nothing names none.
+fn folder(given: Option<OsString>) -> Option<PathBuf> {
+    given.filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+fn known(repository: &str) -> Repository {
+    repository.parse().expect("the defaults are repositories, as a test says")
+}
+
+/// A value, or a variable that is set to nothing, as `docker run --env NAME=` sets it.
+type Given<T> = Option<T>;
+
+fn or_unset<T: FromStr>(text: &str) -> Result<Given<T>, T::Err> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// An agent, and perhaps the version to install.
@@ -238,18 +256,21 @@ fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) 
         request: BuildRequest {
             agent: build.agent.name,
             base,
-            repositories: Repositories { local: build.local_repository, base: build.base_repository },
+            repositories: Repositories {
+                local: build.local_repository.unwrap_or_else(|| known(Repositories::DEFAULT_LOCAL)),
+                base: build.base_repository.unwrap_or_else(|| known(Repositories::DEFAULT_BASE)),
+            },
             version,
             force: build.force,
             no_cache: build.no_cache,
         },
         output: build.format,
-        progress: build.progress,
+        progress: build.progress.unwrap_or_default(),
         terminal: terminal(variable),
         ca_cert: build.ca_cert.filter(|value| !value.is_empty()),
-        definitions: build.definitions,
-        home: below_home(build.home, ".aicage", "--home")?,
-        custom_home: below_home(build.custom, ".aicage-custom", "--custom")?,
+        definitions: folder(build.definitions),
+        home: below_home(folder(build.home), ".aicage", "--home")?,
+        custom_home: below_home(folder(build.custom), ".aicage-custom", "--custom")?,
         docker_host: text(variable("DOCKER_HOST")),
         docker_config,
         system_certificates: variable("SSL_CERT_FILE").map(PathBuf::from),
@@ -293,6 +314,16 @@ mod tests {
         let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
         assert!(matches!(command_line.request.base, BaseChoice::NamedImage(name, _) if name.as_str() == "deb"));
         assert_eq!(command_line.home, PathBuf::from("/h/.aicage"));
+    }
+
+    #[test]
+    fn what_is_set_to_nothing_is_not_set() {
+        let line = "aicage-builder plan codex --base x --local-repository= --base-repository= --home= --progress=";
+        let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
+        assert_eq!(command_line.home, PathBuf::from("/h/.aicage"));
+        assert_eq!(command_line.progress, Mode::Auto);
+        assert_eq!(command_line.request.repositories.local, known(Repositories::DEFAULT_LOCAL));
+        assert_eq!(command_line.request.repositories.base, known(Repositories::DEFAULT_BASE));
     }
 
     #[test]

@@ -14,8 +14,6 @@ use crate::run::{CheckRequest, Which};
 use crate::venue::{ORDER, Way};
 
 /// The image that scripts run in when nothing else is asked for: the builder image as `scripts/image` names it.
-///
-/// Nothing is ever pulled under a name that no registry is part of.
 const IMAGE: &str = "aicage-builder:dev";
 
 /// The longest that can be asked for, in seconds.

@@ -43,6 +43,9 @@ const CONTAINER_LIMIT: Duration = Duration::from_secs(20);
 /// How long a script may run here when nobody says otherwise; what the host tool gives it.
 const HOST_LIMIT: Duration = Duration::from_secs(15);
 
+/// Set by the builder image, so that a program knows when it runs in it.
+const BUILDER_IMAGE_VARIABLE: &str = "AICAGE_BUILDER_IMAGE";
+
 /// What every attempt may use and must respect.
 #[derive(Debug)]
 pub(crate) struct Means {
@@ -63,6 +66,11 @@ pub(crate) struct Means {
 }
 
 impl Means {
+    /// Says whether this program runs in a container of the builder image.
+    fn is_in_builder_image(&self) -> bool {
+        self.environment.get(BUILDER_IMAGE_VARIABLE).is_some()
+    }
+
     fn limit(&self, usual: Duration) -> Duration {
         self.time_limit.unwrap_or(usual)
     }
@@ -89,6 +97,13 @@ pub(crate) async fn attempt(
             let native = subject.native.as_ref()?;
             (Venue::Native(native.kind()), native::look(native, &subject.agent, means).await)
         }
+        // The builder image without an engine's socket is a container already.
+        Way::Container if means.is_in_builder_image() && !container::has_engine(means) => {
+            let looked = host::look(&subject.agent, means.limit(CONTAINER_LIMIT), means).await;
+            (Venue::Container, looked.map_err(|error| reason(&error)))
+        }
+        // What is around this container is the business of whoever started it.
+        Way::Host if means.is_in_builder_image() => return None,
         Way::Container => {
             let limit = means.limit(CONTAINER_LIMIT);
             let looked = container::look(&subject.agent, limit, means).await;

@@ -84,8 +84,9 @@ pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Resul
     }
     let seconds = (limit + LAST_RESORT).as_secs().to_string();
     let command = ["timeout", "-s", "KILL", &seconds, "bash", VERSION_SCRIPT];
+    let engine = Engine::connect(&endpoint);
     let confined = Confined {
-        image: means.image.clone(),
+        image: image(&engine, means).await.map_err(ContainerError::Engine)?,
         command: command.map(str::to_owned).to_vec(),
         environment,
         folder: FOLDER.to_owned(),
@@ -93,7 +94,7 @@ pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Resul
         time_limit: limit,
         output_limit_bytes: STDOUT_LIMIT_BYTES,
     };
-    let outcome = Engine::connect(&endpoint).run_confined(&confined, means.interrupted.clone()).await;
+    let outcome = engine.run_confined(&confined, means.interrupted.clone()).await;
     let outcome = outcome.map_err(|error| match error {
         EngineError::NoImage { image } => ContainerError::NoImage(image),
         error => ContainerError::Engine(error),
@@ -115,6 +116,23 @@ pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Resul
         },
         ConfinedEnd::Exited(code) => Err(ContainerError::Status { code, said }),
     }
+}
+
+/// Says whether there is an engine to ask for a container.
+pub(super) fn has_engine(means: &Means) -> bool {
+    let found = Endpoint::find(means.environment.get("DOCKER_HOST"));
+    found.is_ok_and(|Endpoint::Unix(socket)| socket.exists())
+}
+
+/// Returns the image to run in: the one this program runs in, where that is the builder image, else the configured one.
+async fn image(engine: &Engine, means: &Means) -> Result<String, EngineError> {
+    // Docker names a container, for itself, by the start of its id.
+    let own = means.environment.get("HOSTNAME").filter(|_| means.is_in_builder_image());
+    let image = match own {
+        Some(own) => engine.image_of_container(own).await?,
+        None => None,
+    };
+    Ok(image.unwrap_or_else(|| means.image.clone()))
 }
 
 /// Packs the definition for the container: scripts with ends of lines as bash needs them, everything readable by

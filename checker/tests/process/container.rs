@@ -12,12 +12,10 @@ const ENGINES: [&str; 4] =
 const IMAGE: &str = "aicage-test-base:minbase";
 
 /// Runs a script on every engine and returns what each run shows, with the fixture's folder left as it was.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn on_every_engine(script: &str, arguments: &[&str]) -> Vec<(String, Option<i32>)> {
-    let hosts: Vec<_> = ENGINES.iter().filter_map(|name| std::env::var(name).ok()).collect();
-    if hosts.is_empty() {
-        eprintln!("SKIPPED: none of {} is set", ENGINES.join(", "));
-    }
+    let host =
+        |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"));
+    let hosts = ENGINES.map(host);
     let run = |host: String| {
         let fixture = Fixture::with(script);
         let mut command = fixture.command();
@@ -87,4 +85,23 @@ fn without_an_engine_the_next_way_is_taken() {
     let finding = shown.report().agents.remove(0);
     assert_eq!(finding.found_by.map(String::from).as_deref(), Some("host"));
     assert!(finding.failed[0].reason.contains("no Docker engine"), "{finding:?}");
+}
+
+#[test]
+fn the_builder_image_without_an_engine_is_the_container() {
+    let fixture = Fixture::with("echo 1");
+    let mut command = fixture.command();
+    command.args(["version", "a", "--via", "container,host", "--format", "json"]).env("AICAGE_BUILDER_IMAGE", "1");
+    let shown = fixture.run(command.env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
+    let finding = shown.report().agents.remove(0);
+    assert_eq!(finding.found_by.map(String::from).as_deref(), Some("container"), "{finding:?}");
+}
+
+#[test]
+fn from_the_builder_image_nothing_runs_around_it() {
+    let fixture = Fixture::with("exit 1");
+    let mut command = fixture.command();
+    command.args(["version", "a", "--via", "container,host", "--format", "json"]).env("AICAGE_BUILDER_IMAGE", "1");
+    let shown = fixture.run(command.env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
+    assert_eq!(shown.report().agents[0].failed.len(), 1, "{}", shown.stdout);
 }

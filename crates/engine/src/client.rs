@@ -120,6 +120,20 @@ impl Engine {
         }
     }
 
+    /// Returns the id of the image that a container was made from, if there is such a container.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the engine cannot be asked.
+    pub async fn image_of_container(&self, container: &str) -> Result<Option<String>, EngineError> {
+        let docker = self.client()?;
+        let asked = docker.inspect_container(container, None);
+        match self.call("inspect container", LOOK_LIMIT, asked).await {
+            Ok(inspected) => Ok(inspected.image),
+            Err(EngineError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn client(&self) -> Result<Docker, EngineError> {
         let Endpoint::Unix(path) = &self.endpoint;
         let endpoint = self.endpoint.to_string();
