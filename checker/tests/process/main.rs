@@ -9,3 +9,5 @@ mod hostile;
 mod interrupted;
 mod real;
 mod refused;
+mod server;
+mod sources;
