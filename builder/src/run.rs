@@ -35,6 +35,7 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 /// Carries out a command line and prints its answer.
 pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
     let bug = |error: std::io::Error| Failure::new(Exit::Bug, &error);
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(bug)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(bug)?;
     let progress = Progress::new(command_line.progress, &command_line.terminal);
     let switching = Cell::new(false);
@@ -45,7 +46,7 @@ pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
         loop {
             tokio::select! {
                 result = &mut work => break Some(result),
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupted.recv() => {}
                 _ = terminated.recv() => {}
             }
             // What is nearly done is done in a moment; who asks twice does not want to wait for it.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use domain::name::AgentName;
 use domain::version::{FailedAttempt, Venue, VersionReport};
 use domain::world::VersionFact;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The checker's name, beside this program's own.
 const CHECKER: &str = "aicage-checker";
@@ -58,11 +59,15 @@ impl Checker {
         if !self.is_recording {
             command.arg("--no-record");
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let output = tokio::time::timeout(CHECK_LIMIT, command.output())
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let cannot_run = |error: std::io::Error| format!("cannot run {}: {error}", program.display());
+        let child = command.spawn().map_err(cannot_run)?;
+        let mut asked = Asked(child.id());
+        let output = tokio::time::timeout(CHECK_LIMIT, child.wait_with_output())
             .await
             .map_err(|_| format!("{CHECKER} did not end within {} s", CHECK_LIMIT.as_secs()))?
-            .map_err(|error| format!("cannot run {}: {error}", program.display()))?;
+            .map_err(cannot_run)?;
+        asked.0 = None;
         let report: VersionReport = serde_json::from_slice(&output.stdout).map_err(|_| {
             let said = String::from_utf8_lossy(&output.stderr);
             format!("{CHECKER} gave no report ({}): {}", output.status, said.trim())
@@ -73,5 +78,20 @@ impl Checker {
             (Some(version), Some(venue)) => VersionFact::Found(version, venue),
             _ => VersionFact::Unknown { attempts: finding.failed, last_known: finding.cached },
         })
+    }
+}
+
+/// A running checker, which is told to end when nobody waits for its answer any more.
+///
+/// Told, not killed: it has to end the scripts and containers that it started.
+struct Asked(Option<u32>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let id = self.0.and_then(|id| Pid::from_raw(id.cast_signed()));
+        if let Some(id) = id {
+            // It may have ended just now; its id stays its own until somebody has asked how it ended.
+            let _ = kill_process(id, Signal::TERM);
+        }
     }
 }

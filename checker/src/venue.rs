@@ -114,6 +114,11 @@ pub(crate) async fn attempt(
             (Venue::Host, host::look(&subject.agent, limit, means).await.map_err(|error| reason(&error)))
         }
     };
+    // Whoever echoes a token must not have it printed and kept as a version.
+    let result = result.and_then(|version| match means.secrets.mask(version.as_str()) == version.as_str() {
+        true => Ok(version),
+        false => Err("the answer holds a secret of this environment".to_owned()),
+    });
     Some(result.map(|version| (version, venue)).map_err(|reason| FailedAttempt {
         venue,
         reason,

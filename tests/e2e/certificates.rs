@@ -23,8 +23,8 @@ cd "$(mktemp -d)"
 trap 'rm -rf "$PWD" ~/.npm ~/.cache' EXIT
 npm=$(npm config get registry)
 python=$(python3 -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')
-curl -fsS -o /dev/null "${npm}is-number"
-curl -fsS -o /dev/null "$python/six/"
+curl -fsS -m 60 -o /dev/null "${npm}is-number"
+curl -fsS -m 60 -o /dev/null "$python/six/"
 npm install --fetch-retries=0 --no-fund is-number
 pip download --quiet --no-deps --retries=0 --disable-pip-version-check six
 python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])' "$python/six/"

@@ -19,8 +19,13 @@ struct State {
 
 fn state(story: &Story) -> State {
     let mut records = story.home_files();
-    // Logs are for failures too, and a lock's file says who has it.
-    records.retain(|(path, _)| path.extension().is_some_and(|end| end != "log" && end != "lock"));
+    // Logs are for failures too, a lock's file says who has it, and a version is found before anything can fail.
+    let is_record = |path: &std::path::Path| {
+        let of_versions =
+            path.components().any(|part| ["version", "version-check"].iter().any(|name| part.as_os_str() == *name));
+        path.extension().is_some_and(|end| end != "log" && end != "lock") && !of_versions
+    };
+    records.retain(|(path, _)| is_record(path));
     let staging = format!("{}-staging", story.image());
     State {
         image: story.engine.image(&story.image()),

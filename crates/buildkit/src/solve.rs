@@ -291,7 +291,9 @@ fn of_the_engines_own(message: &str) -> Option<SolveError> {
     if message.contains("failed to stat active key during commit") {
         return Some(SolveError::CacheDamaged(message.to_owned()));
     }
-    let abandoned = message.contains("no active sessions") || message.trim_end().ends_with("context canceled");
+    // "only one connection allowed": 20.10 asks the client that went away.
+    let abandoned = ["no active session", "only one connection allowed"].iter().any(|words| message.contains(words))
+        || message.trim_end().ends_with("context canceled");
     abandoned.then(|| SolveError::Abandoned(message.to_owned()))
 }
 
@@ -335,6 +337,8 @@ mod tests {
         let killed = "process \"/bin/sh -c x\" did not complete successfully: exit code: 137: context canceled: context canceled";
         assert!(matches!(of(killed), Some(SolveError::Abandoned(_))) && exit_code(killed).is_none());
         assert!(matches!(of("no active sessions"), Some(SolveError::Abandoned(_))));
+        let asked = r#"rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing only one connection allowed""#;
+        assert!(matches!(of(asked), Some(SolveError::Abandoned(_))));
         let missing = "failed to commit a to b during finalize: failed to stat active key during commit: snapshot a does not exist: not found";
         assert!(matches!(of(missing), Some(SolveError::CacheDamaged(_))));
         assert!(of("process \"/bin/sh -c x\" did not complete successfully: exit code: 137").is_none());
