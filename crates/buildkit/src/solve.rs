@@ -91,7 +91,7 @@ pub enum SolveError {
         tail: Vec<u8>,
     },
     /// The engine could not do something else that was needed.
-    #[error("the engine could not {doing}: {message}")]
+    #[error("the engine failed ({doing}): {message}")]
     Engine {
         /// What it was doing.
         doing: String,
