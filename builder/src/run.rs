@@ -170,20 +170,19 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
 
 async fn lock(target: &Target, means: &Means<'_>) -> Result<Lock, Failure> {
     let path = means.doors.home.lock(&ImageKey::of(&target.image));
-    let mut told = false;
-    loop {
-        match Lock::try_acquire(&path).map_err(|error| failures::of_disk(&error))? {
-            Some(lock) => return Ok(lock),
-            None if !told => {
-                told = true;
-                let holder = home::lock::holder(&path).map(|pid| format!(" (process {pid})")).unwrap_or_default();
-                let note = format!("another build of {} is running{holder}; waiting for it", target.image.familiar());
-                means.progress.show(Event::Note(&note));
-            }
-            None => {}
+    for attempt in 0_u64.. {
+        if let Some(lock) = Lock::try_acquire(&path).map_err(|error| failures::of_disk(&error))? {
+            return Ok(lock);
+        }
+        // Who has just taken the lock may not have written its id yet, so that is looked up a moment later.
+        if attempt == 1 {
+            let holder = home::lock::holder(&path).map(|pid| format!(" (process {pid})")).unwrap_or_default();
+            let note = format!("another build of {} is running{holder}; waiting for it", target.image.familiar());
+            means.progress.show(Event::Note(&note));
         }
         tokio::time::sleep(LOCK_INTERVAL).await;
     }
+    unreachable!("a build waits for as long as another one runs")
 }
 
 fn answer(command_line: &CommandLine, command: &str, report: &Report<'_>) -> Result<(), Failure> {

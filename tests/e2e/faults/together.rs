@@ -11,7 +11,8 @@ on_every_engine!(
 
 fn of_two_builders_of_one_image_one_builds_and_one_waits(engine: Engine) {
     let story = Story::new(engine);
-    story.install(&format!("{TOOL}sleep 1\n"));
+    // Long enough for the slower one of two programs started at once to come in time.
+    story.install(&format!("{TOOL}sleep 5\n"));
     let builders: Vec<_> = (0..2).map(|_| Running::start(&mut story.command("build"))).collect();
     let ran: Vec<Ran> = builders.into_iter().map(|builder| builder.end().expect(0)).collect();
     let (built, waited): (Vec<_>, Vec<_>) = ran.iter().partition(|ran| ran.stdout.contains("was built"));
