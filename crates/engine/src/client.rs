@@ -151,8 +151,12 @@ impl Engine {
         answer: impl Future<Output = Result<T, BollardError>>,
     ) -> Result<T, EngineError> {
         match tokio::time::timeout(limit, answer).await {
-            Ok(answer) => answer.map_err(|error| EngineError::of(error, call, &self.endpoint.to_string())),
+            Ok(answer) => answer.map_err(|error| self.failed(error, call)),
             Err(_) => Err(EngineError::NoAnswer { call: call.to_owned(), limit }),
         }
+    }
+
+    pub(crate) fn failed(&self, error: BollardError, call: &str) -> EngineError {
+        EngineError::of(error, call, &self.endpoint.to_string())
     }
 }

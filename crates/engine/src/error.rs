@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bollard::errors::Error as BollardError;
 
+use crate::pull::PullFailure;
+
 /// Why nobody could be reached at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Absence {
@@ -87,6 +89,16 @@ pub enum EngineError {
         /// The image as it was named.
         image: String,
     },
+    /// An image could not be pulled.
+    #[error("cannot pull {image}: {message}")]
+    NotPulled {
+        /// The image.
+        image: String,
+        /// What that means.
+        failure: PullFailure,
+        /// The engine's own words.
+        message: String,
+    },
     /// A reference without a tag was given as the new name of an image.
     #[error("{image} has no tag and cannot name an image")]
     NoTag {
@@ -111,7 +123,14 @@ impl EngineError {
             Self::NoAnswer { .. } | Self::Broken { .. } => {
                 Some("see whether the engine is well (docker info), then try again")
             }
-            Self::Answer { .. } | Self::Refused { .. } | Self::NoImage { .. } | Self::NoTag { .. } => None,
+            Self::NotPulled { failure: PullFailure::Denied, .. } => {
+                Some("log in to the registry (docker login), then try again")
+            }
+            Self::Answer { .. }
+            | Self::Refused { .. }
+            | Self::NoImage { .. }
+            | Self::NotPulled { .. }
+            | Self::NoTag { .. } => None,
         }
     }
 
@@ -120,6 +139,7 @@ impl EngineError {
         match self {
             Self::NoAnswer { .. } | Self::Broken { .. } => true,
             Self::Refused { status, .. } => *status == 503,
+            Self::NotPulled { failure, .. } => *failure == PullFailure::Unreachable,
             Self::Unsupported { .. }
             | Self::Absent { .. }
             | Self::Answer { .. }

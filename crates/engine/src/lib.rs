@@ -1,4 +1,5 @@
-//! The Docker Engine API: where the engine is, what it is, which images it has, and under which names.
+//! The Docker Engine API: where the engine is, what it is, which images it has, under which names, and how it
+//! gets others.
 //!
 //! A thin layer over `bollard` that turns its answers into this program's words. Its types do not leave this room.
 //! Building does not live here, nor does anything that knows of agents or bases. The environment is not read: what
@@ -10,9 +11,11 @@ mod content;
 mod endpoint;
 mod error;
 mod image;
+mod pull;
 
 pub use client::{Engine, EngineVersion};
 pub use container::{Confined, ConfinedEnd, ConfinedOutcome};
 pub use endpoint::Endpoint;
 pub use error::{Absence, EngineError};
 pub use image::{ImageStore, LocalImage};
+pub use pull::{PullCredential, PullFailure};

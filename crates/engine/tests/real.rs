@@ -7,18 +7,22 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bollard::Docker;
+use bollard::auth::DockerCredentials;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptionsBuilder, ImportImageOptions, PushImageOptions, RemoveContainerOptions,
-};
+use bollard::query_parameters::{CreateContainerOptions, ImportImageOptions, PushImageOptions, RemoveContainerOptions};
 use bytes::{BufMut, Bytes, BytesMut};
 use domain::digest::Digest;
 use domain::image::ImageRef;
-use engine::{Endpoint, Engine, EngineError, ImageStore, LocalImage};
+use engine::{Endpoint, Engine, EngineError, ImageStore, LocalImage, PullCredential, PullFailure};
 use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 fn variable(name: &str) -> String {
     std::env::var(name)
@@ -72,6 +76,13 @@ impl Real {
             .await
             .unwrap();
         saved.freeze()
+    }
+
+    async fn push(&self, image: &ImageRef, credentials: Option<DockerCredentials>) {
+        let options = PushImageOptions { tag: image.tag().map(str::to_owned), ..Default::default() };
+        let repository = image.repository().to_string();
+        let pushed: Vec<_> = self.docker.push_image(&repository, Some(options), credentials).collect().await;
+        assert!(pushed.iter().all(Result::is_ok), "{}: {pushed:?}", self.name);
     }
 
     async fn image(&self, image: &ImageRef) -> LocalImage {
@@ -290,29 +301,101 @@ async fn a_pulled_image_is_known_by_the_registrys_digest() {
         let image: ImageRef =
             format!("{registry}/engine-test/{}:{}", real.name.to_lowercase(), std::process::id()).parse().unwrap();
         real.load(archive(&image, real.name, json!({}))).await;
-        let pushed: Vec<_> = real
-            .docker
-            .push_image(
-                &image.repository().to_string(),
-                Some(PushImageOptions { tag: image.tag().map(str::to_owned), ..Default::default() }),
-                None,
-            )
-            .collect()
-            .await;
-        assert!(pushed.iter().all(Result::is_ok), "{}: {pushed:?}", real.name);
+        real.push(&image, None).await;
         let made = real.image(&image).await;
         real.engine.untag(&image).await.unwrap();
         assert_eq!(real.engine.image(&image).await.unwrap(), None, "{}", real.name);
 
-        let options = CreateImageOptionsBuilder::new().from_image(&image.to_string()).build();
-        let pulled: Vec<_> = real.docker.create_image(Some(options), None, None).collect().await;
-        assert!(pulled.iter().all(Result::is_ok), "{}: {pulled:?}", real.name);
-        let back = real.image(&image).await;
+        let back = real.engine.pull(&image, None).await.unwrap_or_else(|error| panic!("{}: {error}", real.name));
         let digest = back.pulled_as(image.repository()).unwrap_or_else(|| panic!("{}: {back:?}", real.name));
         assert_eq!(back.pulled_as(&other), None);
         assert_eq!(back.content, made.content, "{}", real.name);
         assert_eq!(back.store, real.store, "{}", real.name);
         assert_eq!(real.image(&image.pinned(digest)).await.id, back.id, "{}", real.name);
         real.engine.untag(&image).await.unwrap();
+    }
+}
+
+/// Returns who may use the registry that wants a password.
+fn tester(password: &str) -> PullCredential {
+    PullCredential::Password { username: "tester".to_owned(), password: password.to_owned() }
+}
+
+#[tokio::test]
+async fn a_registry_that_wants_a_password_is_shown_one() {
+    let registry = variable("AICAGE_TEST_REGISTRY_AUTH");
+    for real in Real::all() {
+        let image: ImageRef =
+            format!("{registry}/engine-test/{}:{}", real.name.to_lowercase(), std::process::id()).parse().unwrap();
+        real.load(archive(&image, real.name, json!({}))).await;
+        let credentials = DockerCredentials {
+            username: Some("tester".to_owned()),
+            password: Some("s3cret-pa55".to_owned()),
+            ..DockerCredentials::default()
+        };
+        real.push(&image, Some(credentials)).await;
+        let made = real.image(&image).await;
+        real.engine.untag(&image).await.unwrap();
+        for wrong in [None, Some(tester("wrong"))] {
+            let error = real.engine.pull(&image, wrong.as_ref()).await.unwrap_err();
+            let denied = matches!(error, EngineError::NotPulled { failure: PullFailure::Denied, .. });
+            assert!(denied && error.advice().is_some(), "{}: {error}", real.name);
+            assert!(!error.to_string().contains("wrong"), "{error}");
+        }
+        let right = tester("s3cret-pa55");
+        let by_tag =
+            real.engine.pull(&image, Some(&right)).await.unwrap_or_else(|error| panic!("{}: {error}", real.name));
+        assert_eq!(by_tag.content, made.content, "{}", real.name);
+        let pinned = image.pinned(by_tag.pulled_as(image.repository()).unwrap());
+        real.engine.untag(&image).await.unwrap();
+        let by_digest =
+            real.engine.pull(&pinned, Some(&right)).await.unwrap_or_else(|error| panic!("{}: {error}", real.name));
+        assert_eq!(by_digest.id, by_tag.id, "{}", real.name);
+        real.engine.untag(&pinned).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_pulled_is_said_with_the_engines_words() {
+    let absent = format!("{}/engine-test/none:none", variable("AICAGE_TEST_REGISTRY"));
+    for real in Real::all() {
+        for (image, expected) in [(absent.as_str(), PullFailure::Absent), ("127.0.0.1:1/x:x", PullFailure::Unreachable)]
+        {
+            match real.engine.pull(&image.parse().unwrap(), None).await {
+                Err(EngineError::NotPulled { failure, message, .. }) => assert_eq!(failure, expected, "{message}"),
+                other => panic!("{}: {other:?}", real.name),
+            }
+        }
+    }
+}
+
+/// Characters for which the two alphabets of base64 differ, at every place that they can have.
+const HARD_PASSWORD: &str = "~~~~???>>>é";
+
+#[tokio::test]
+async fn a_password_of_any_characters_arrives() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let image: ImageRef = format!("{}/x:x", listener.local_addr().unwrap()).parse().unwrap();
+    let shown = Arc::<Mutex<Vec<String>>>::default();
+    let log = shown.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 16 * 1024];
+            let length = stream.read(&mut head).await.unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..length]).to_lowercase();
+            log.lock()
+                .unwrap()
+                .extend(head.lines().filter(|line| line.starts_with("authorization: ")).map(str::to_owned));
+            let challenge = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nDocker-Distribution-Api-Version: registry/2.0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = stream.write_all(challenge.as_bytes()).await;
+        }
+    });
+    let basic = format!("authorization: basic {}", STANDARD.encode(format!("tester:{HARD_PASSWORD}"))).to_lowercase();
+    for real in Real::all() {
+        shown.lock().unwrap().clear();
+        let denied = real.engine.pull(&image, Some(&tester(HARD_PASSWORD))).await;
+        assert!(denied.is_err(), "{}", real.name);
+        assert!(shown.lock().unwrap().contains(&basic), "{}: {:?} {denied:?}", real.name, shown.lock().unwrap());
     }
 }

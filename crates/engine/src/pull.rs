@@ -1,0 +1,181 @@
+//! Having the engine pull an image from its registry.
+
+use std::fmt;
+use std::time::Duration;
+
+use bollard::auth::DockerCredentials;
+use bollard::errors::Error as BollardError;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use domain::image::ImageRef;
+use futures_util::StreamExt as _;
+
+use crate::client::Engine;
+use crate::error::EngineError;
+use crate::image::LocalImage;
+
+/// How long an engine may say nothing while it pulls.
+///
+/// It tells of every piece that it downloads and unpacks; the longest silence is a large layer being unpacked.
+const SILENCE_LIMIT: Duration = Duration::from_secs(600);
+
+/// The header in which an engine is given credentials.
+const CREDENTIAL_HEADER: &str = "x-registry-auth";
+
+/// What the engine may show the registry. Its text for debugging holds no secret.
+#[derive(Clone, PartialEq, Eq)]
+pub enum PullCredential {
+    /// A user and a password.
+    Password {
+        /// The user's name.
+        username: String,
+        /// The password, or an access token that is used as one.
+        password: String,
+    },
+    /// A token that the registry's token service trades for one that opens the registry.
+    IdentityToken(String),
+}
+
+impl fmt::Debug for PullCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password { .. } => "Password(…)",
+            Self::IdentityToken(_) => "IdentityToken(…)",
+        })
+    }
+}
+
+/// Why an image could not be pulled, as far as the engine's words tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PullFailure {
+    /// The registry has no such image, or does not say that it has.
+    Absent,
+    /// The registry wants credentials, or others.
+    Denied,
+    /// The registry did not answer, or is too busy.
+    Unreachable,
+    /// Something else, such as a full disk.
+    Other,
+}
+
+impl PullFailure {
+    /// Engines give most of these the status 500, so that only their words tell them apart.
+    fn of(message: &str, status: Option<u16>) -> Self {
+        const DENIED: [&str; 5] =
+            ["unauthorized", "no basic auth credentials", "denied", "forbidden", "authorization failed"];
+        const UNREACHABLE: [&str; 11] = [
+            "dial tcp",
+            "connection re",
+            "no such host",
+            "i/o timeout",
+            "tls handshake",
+            "deadline exceeded",
+            "request canceled",
+            "toomanyrequests",
+            "bad gateway",
+            "service unavailable",
+            "eof",
+        ];
+        let message = message.to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+        if says(&DENIED) {
+            Self::Denied
+        } else if status == Some(404) || says(&["manifest unknown", "not found"]) {
+            Self::Absent
+        } else if says(&UNREACHABLE) {
+            Self::Unreachable
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl Engine {
+    /// Has the engine pull `image` by its digest, else its tag, and returns what it then has under that name.
+    ///
+    /// The platform is the engine's own. Dropping the call ends the pull, as far as no other client waits for it.
+    ///
+    /// # Errors
+    /// [`EngineError::NotPulled`] when the registry or the network says no, [`EngineError::NoAnswer`] after ten minutes
+    /// without a sign, any other when the engine cannot be asked.
+    pub async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) -> Result<LocalImage, EngineError> {
+        let call = format!("pull {image}");
+        let by = image.digest().map(|digest| digest.to_string()).or_else(|| image.tag().map(str::to_owned));
+        let options = CreateImageOptionsBuilder::new()
+            .from_image(&image.repository().to_string())
+            .tag(&by.unwrap_or_default())
+            .build();
+        // bollard 0.21 writes base64 with `+` and `/`; engines want `-` and `_`, and take anything else for no
+        // credentials at all.
+        let docker = self.client()?.with_request_modifier(|mut request| {
+            if let Some(value) = request.headers_mut().get_mut(CREDENTIAL_HEADER)
+                && let Ok(safe) = value.to_str().map(|text| text.replace('+', "-").replace('/', "_"))
+                && let Ok(safe) = safe.parse()
+            {
+                *value = safe;
+            }
+            request
+        });
+        let not_pulled = |message: &str, status| EngineError::NotPulled {
+            image: image.to_string(),
+            failure: PullFailure::of(message, status),
+            message: message.trim().to_owned(),
+        };
+        let mut events = docker.create_image(Some(options), None, credential.map(shown));
+        loop {
+            let event = tokio::time::timeout(SILENCE_LIMIT, events.next()).await;
+            match event.map_err(|_| EngineError::NoAnswer { call: call.clone(), limit: SILENCE_LIMIT })? {
+                None => break,
+                Some(Ok(_)) => {}
+                Some(Err(BollardError::DockerStreamError { error })) => return Err(not_pulled(&error, None)),
+                Some(Err(BollardError::DockerResponseServerError { status_code, message })) => {
+                    return Err(not_pulled(&message, Some(status_code)));
+                }
+                Some(Err(error)) => return Err(self.failed(error, &call)),
+            }
+        }
+        // That the stream ended without an error has been seen without the image being there.
+        self.image(image).await?.ok_or_else(|| EngineError::NoImage { image: image.to_string() })
+    }
+}
+
+fn shown(credential: &PullCredential) -> DockerCredentials {
+    match credential.clone() {
+        PullCredential::Password { username, password } => {
+            DockerCredentials { username: Some(username), password: Some(password), ..DockerCredentials::default() }
+        }
+        PullCredential::IdentityToken(token) => {
+            DockerCredentials { identitytoken: Some(token), ..DockerCredentials::default() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_every_engine_are_understood() {
+        let of = |message, status| PullFailure::of(message, Some(status));
+        let denied = [
+            "Head \"http://127.0.0.1:5000/v2/none/manifests/x\": no basic auth credentials",
+            "unauthorized: authentication required",
+            "failed to resolve reference \"box/none:x\": pull access denied, repository does not exist or may require authorization",
+            "unknown: unexpected status from HEAD request to http://box/v2/none/manifests/x: 401 Unauthorized",
+        ];
+        assert!(denied.iter().all(|message| of(message, 500) == PullFailure::Denied));
+        assert_eq!(of("pull access denied for acme/tool, repository does not exist", 404), PullFailure::Denied);
+        assert_eq!(of("manifest for box/none:x not found: manifest unknown", 404), PullFailure::Absent);
+        let refused = "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused";
+        assert_eq!(of(refused, 500), PullFailure::Unreachable);
+        assert_eq!(PullFailure::of("write /var/lib/x: no space left on device", None), PullFailure::Other);
+    }
+
+    #[test]
+    fn debugging_shows_no_secret() {
+        let password = PullCredential::Password { username: "me".to_owned(), password: "s3cret".to_owned() };
+        assert_eq!(
+            format!("{password:?} {:?}", PullCredential::IdentityToken("s3cret".to_owned())),
+            "Password(…) IdentityToken(…)"
+        );
+    }
+}
