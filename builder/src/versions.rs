@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use domain::name::AgentName;
-use domain::version::{FailedAttempt, Venue, VersionReport};
+use domain::version::{FailedAttempt, Place, VersionReport};
 use domain::world::VersionFact;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -38,7 +38,7 @@ impl Checker {
             Ok(fact) => fact,
             Err(reason) => {
                 let took_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let attempts = vec![FailedAttempt { venue: Venue::Host, reason, took_millis }];
+                let attempts = vec![FailedAttempt { venue: Place::Checker, reason, took_millis }];
                 VersionFact::Unknown { attempts, last_known: None }
             }
         }

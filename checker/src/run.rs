@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use domain::name::AgentName;
-use domain::version::{FailedAttempt, Venue, VersionFinding, VersionReport};
+use domain::version::{FailedAttempt, Place, VersionFinding, VersionReport};
 use futures_util::StreamExt as _;
 use futures_util::future::select_all;
 use futures_util::stream;
@@ -199,7 +199,7 @@ async fn look_at(subject: &Subject, request: &CheckRequest, means: &Means) -> Ve
 }
 
 fn unusable(broken: &Broken) -> VersionFinding {
-    let attempt = FailedAttempt { venue: Venue::Host, reason: broken.reason.clone(), took_millis: 0 };
+    let attempt = FailedAttempt { venue: Place::Definition, reason: broken.reason.clone(), took_millis: 0 };
     VersionFinding {
         agent: broken.name.to_string(),
         version: None,

@@ -120,7 +120,7 @@ pub(crate) async fn attempt(
         false => Err("the answer holds a secret of this environment".to_owned()),
     });
     Some(result.map(|version| (version, venue)).map_err(|reason| FailedAttempt {
-        venue,
+        venue: venue.into(),
         reason,
         took_millis: millis(start.elapsed()),
     }))

@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use domain::version::Place;
+
 use crate::fixture::{Fixture, Shown};
 use crate::server::{Server, message, ok};
 
@@ -321,7 +323,10 @@ fn one_broken_definition_harms_no_other() {
     let shown = fixture.ask(&["--all"], &[]);
     assert_eq!((shown.code, shown.stdout.as_str()), (Some(6), "a 1.0\nc 1.0\n"), "{}", shown.stderr);
     assert!(shown.stderr.contains("b/version.yml:1:9: unknown source `svn`"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("caused by: its definition: "), "{}", shown.stderr);
     assert_eq!(server.asked().len(), 1, "the same question is asked once");
+    let report = fixture.ask(&["--all", "--format", "json"], &[]).report();
+    assert_eq!(report.agents[1].failed[0].venue, Place::Definition);
 }
 
 #[test]

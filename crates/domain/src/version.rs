@@ -188,6 +188,55 @@ impl fmt::Display for Venue {
     }
 }
 
+/// Where an attempt to learn a version failed: at a venue, or before any could be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Place {
+    /// The agent's definition, which cannot be used. In documents: `definition`.
+    Definition,
+    /// The checker, which cannot be asked. In documents: `checker`.
+    Checker,
+    /// A venue, written as one.
+    At(Venue),
+}
+
+impl From<Venue> for Place {
+    fn from(venue: Venue) -> Self {
+        Self::At(venue)
+    }
+}
+
+impl TryFrom<String> for Place {
+    type Error = VenueError;
+    fn try_from(text: String) -> Result<Self, VenueError> {
+        match text.as_str() {
+            "definition" => Ok(Self::Definition),
+            "checker" => Ok(Self::Checker),
+            _ => Venue::try_from(text).map(Self::At),
+        }
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::Definition => "definition".to_owned(),
+            Place::Checker => "checker".to_owned(),
+            Place::At(venue) => venue.into(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Definition => f.write_str("its definition"),
+            Self::Checker => f.write_str("the checker"),
+            Self::At(venue) => venue.fmt(f),
+        }
+    }
+}
+
 /// A version that an earlier look found. It may not be the newest any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -218,8 +267,8 @@ impl fmt::Display for CachedVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailedAttempt {
-    /// Where it was looked for.
-    pub venue: Venue,
+    /// Where it failed.
+    pub venue: Place,
     /// Why it failed, as one or more lines for a person.
     pub reason: String,
     /// How long the look took, in milliseconds.
@@ -282,6 +331,11 @@ mod tests {
         let natives = SourceKind::ALL.into_iter().map(Venue::Native);
         for venue in natives.chain([Venue::Container, Venue::Host]) {
             assert_eq!(Venue::try_from(String::from(venue)), Ok(venue));
+            assert_eq!(Place::try_from(String::from(venue)), Ok(Place::At(venue)));
+        }
+        for place in [Place::Definition, Place::Checker] {
+            assert_eq!(Place::try_from(String::from(place)), Ok(place));
+            assert!(Venue::try_from(String::from(place)).is_err(), "no version is found there");
         }
         assert_eq!(String::from(Venue::Native(SourceKind::GithubTag)), "native:github-tag");
         assert!(Venue::try_from("native:".to_owned()).is_err());

@@ -159,7 +159,7 @@ fn unreachable() -> Remote {
 }
 
 fn no_version() -> VersionFact {
-    let attempt = FailedAttempt { venue: Venue::Host, reason: "exit code 1\n".to_owned(), took_millis: 12 };
+    let attempt = FailedAttempt { venue: Venue::Host.into(), reason: "exit code 1\n".to_owned(), took_millis: 12 };
     VersionFact::Unknown { attempts: vec![attempt], last_known: None }
 }
 
