@@ -29,6 +29,7 @@ use self::memory::Memory;
 use self::readable::{Python, Question};
 use self::transport::{Transport, certificates};
 use crate::environment::Environment;
+use crate::secrets::Secrets;
 
 /// How many characters of a text that is no version are shown.
 const CHARACTERS_SHOWN: usize = 200;
@@ -79,11 +80,23 @@ impl Sources {
     }
 
     /// Asks, at most for `limit`. The error is a reason for a person.
-    pub(crate) async fn look(&self, native: &Native, folder: &Path, limit: Duration) -> Result<AgentVersion, String> {
-        self.ask(native, folder, limit).await.map_err(|error| error.to_string())
+    pub(crate) async fn look(
+        &self,
+        native: &Native,
+        folder: &Path,
+        limit: Duration,
+        secrets: &Secrets,
+    ) -> Result<AgentVersion, String> {
+        self.ask(native, folder, limit, secrets).await.map_err(|error| secrets.mask(&error.to_string()))
     }
 
-    async fn ask(&self, native: &Native, folder: &Path, limit: Duration) -> Result<AgentVersion, SourceError> {
+    async fn ask(
+        &self,
+        native: &Native,
+        folder: &Path,
+        limit: Duration,
+        secrets: &Secrets,
+    ) -> Result<AgentVersion, SourceError> {
         let (text, extraction) = match native {
             Native::Declared(declared) => {
                 let limit = declared.timeout.unwrap_or(limit);
@@ -94,7 +107,8 @@ impl Sources {
         // Tags were cut before they were compared.
         let is_cut = matches!(native, Native::Declared(declared)
             if matches!(declared.source.kind(), SourceKind::GithubTag | SourceKind::OciTag));
-        let shown = || text.trim().chars().take(CHARACTERS_SHOWN).collect::<String>();
+        // A secret that is cut in two is not recognised any more.
+        let shown = || secrets.mask(text.trim()).chars().take(CHARACTERS_SHOWN).collect::<String>();
         let cut = if is_cut { Some(text.as_str()) } else { extraction.apply(&text) };
         let cut = cut.ok_or_else(|| {
             let reason = format!("pattern and prefix do not fit {:?}", shown());

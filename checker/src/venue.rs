@@ -4,6 +4,7 @@ mod container;
 mod excerpt;
 mod host;
 mod native;
+mod outcome;
 mod process;
 mod script;
 

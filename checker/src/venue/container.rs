@@ -6,12 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use domain::definition::{Agent, VERSION_SCRIPT};
-use domain::version::{AgentVersion, VersionError};
+use domain::version::AgentVersion;
 use engine::{Confined, ConfinedEnd, Endpoint, Engine, EngineError};
 
 use super::Means;
-use super::excerpt::Excerpt;
-use super::process::{STDOUT_LIMIT_BYTES, Tail};
+use super::outcome::{End, OUTPUT_LIMIT_BYTES, Outcome, OutcomeError, Tail};
 use super::script::{self, ScriptError, without_carriage_returns};
 
 /// The most that is copied into a container, in bytes. Version scripts need themselves and at most a small file.
@@ -57,18 +56,8 @@ pub(super) enum ContainerError {
     NoImage(String),
     #[error(transparent)]
     Engine(EngineError),
-    #[error("it did not end within {} s and was killed{said}", .limit.as_secs())]
-    TimedOut { limit: Duration, said: Excerpt },
-    #[error("it printed more than {STDOUT_LIMIT_BYTES} bytes and was killed{said}")]
-    TooMuch { said: Excerpt },
-    #[error("it ended with exit code {code}{said}")]
-    Status { code: i64, said: Excerpt },
-    #[error("it ended well but printed nothing{said}")]
-    Nothing { said: Excerpt },
-    #[error("it ended well but printed no version: {error}{printed}")]
-    NoVersion { error: VersionError, printed: Excerpt },
-    #[error("it was interrupted")]
-    Interrupted,
+    #[error(transparent)]
+    Outcome(#[from] OutcomeError),
 }
 
 /// Runs the script in a new container of the configured image.
@@ -92,30 +81,21 @@ pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Resul
         folder: FOLDER.to_owned(),
         files,
         time_limit: limit,
-        output_limit_bytes: STDOUT_LIMIT_BYTES,
+        output_limit_bytes: OUTPUT_LIMIT_BYTES,
     };
     let outcome = engine.run_confined(&confined, means.interrupted.clone()).await;
     let outcome = outcome.map_err(|error| match error {
         EngineError::NoImage { image } => ContainerError::NoImage(image),
         error => ContainerError::Engine(error),
     })?;
-    let mut errors = Tail::default();
-    errors.push(&outcome.errors);
-    let said = Excerpt::of_errors(&errors, &means.secrets);
-    match outcome.end {
-        ConfinedEnd::TimedOut => Err(ContainerError::TimedOut { limit, said }),
-        ConfinedEnd::TooMuch => Err(ContainerError::TooMuch { said }),
-        ConfinedEnd::Interrupted => Err(ContainerError::Interrupted),
-        ConfinedEnd::Exited(0) => match AgentVersion::parse(&String::from_utf8_lossy(&outcome.output)) {
-            Ok(version) => Ok(version),
-            Err(VersionError::Empty) => Err(ContainerError::Nothing { said }),
-            Err(error) => {
-                let printed = Excerpt::of_output(&outcome.output, &means.secrets);
-                Err(ContainerError::NoVersion { error, printed })
-            }
-        },
-        ConfinedEnd::Exited(code) => Err(ContainerError::Status { code, said }),
-    }
+    let end = match outcome.end {
+        ConfinedEnd::Exited(code) => End::Code(code),
+        ConfinedEnd::TimedOut => End::TimedOut,
+        ConfinedEnd::TooMuch => End::TooMuch,
+        ConfinedEnd::Interrupted => End::Interrupted,
+    };
+    let errors = Tail::of(&outcome.errors, outcome.errors_are_cut);
+    Ok(Outcome { end, output: outcome.output, errors }.version(limit, &means.secrets)?)
 }
 
 /// Says whether there is an engine to ask for a container.

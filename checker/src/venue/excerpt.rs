@@ -4,7 +4,7 @@ use std::fmt;
 
 use console::printable::{escape, escape_lines};
 
-use super::process::Tail;
+use super::outcome::Tail;
 use crate::secrets::Secrets;
 
 /// How many of the last lines of a script's messages are shown.

@@ -24,9 +24,7 @@ pub(crate) fn of(agent: &Agent) -> Result<Option<Native>, LoadError> {
 pub(super) async fn look(native: &Native, agent: &Agent, means: &Means) -> Result<AgentVersion, String> {
     let mut interrupted = means.interrupted.clone();
     tokio::select! {
-        answer = means.sources.look(native, &agent.folder, means.limit(NATIVE_LIMIT)) => {
-            answer.map_err(|reason| means.secrets.mask(&reason))
-        }
+        answer = means.sources.look(native, &agent.folder, means.limit(NATIVE_LIMIT), &means.secrets) => answer,
         _ = interrupted.wait_for(|yes| *yes) => Err("it was interrupted".to_owned()),
     }
 }

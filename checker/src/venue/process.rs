@@ -1,6 +1,7 @@
 //! Running a stranger's program within limits: time, output, and everything it started.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -11,11 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// The most that a program may print, in bytes; a version has at most 128.
-pub(super) const STDOUT_LIMIT_BYTES: usize = 64 * 1024;
-
-/// How much of the end of its messages is kept, in bytes.
-const STDERR_KEPT_BYTES: usize = 8 * 1024;
+use super::outcome::{End, OUTPUT_LIMIT_BYTES, Outcome, Tail};
 
 /// How long a program that must end has between being asked to and being killed.
 const GRACE: Duration = Duration::from_millis(500);
@@ -29,58 +26,6 @@ const AFTER_EXIT_LIMIT: Duration = Duration::from_secs(1);
 const REAP_LIMIT: Duration = Duration::from_secs(1);
 
 const CHUNK_BYTES: usize = 8 * 1024;
-
-/// How a program ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// By itself.
-    Exited(ExitStatus),
-    /// Killed when its time was up.
-    TimedOut,
-    /// Killed because it printed more than [`STDOUT_LIMIT_BYTES`].
-    TooMuch,
-    /// Killed because this program must end.
-    Interrupted,
-}
-
-/// A program that has ended.
-#[derive(Debug)]
-pub(super) struct Finished {
-    /// How.
-    pub(super) end: End,
-    /// What it printed, up to [`STDOUT_LIMIT_BYTES`].
-    pub(super) stdout: Vec<u8>,
-    /// The end of what it wrote to standard error.
-    pub(super) stderr: Tail,
-}
-
-/// The end of a long output.
-#[derive(Debug, Default)]
-pub(super) struct Tail {
-    bytes: Vec<u8>,
-    is_cut: bool,
-}
-
-impl Tail {
-    /// Adds to the end.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        let surplus = self.bytes.len().saturating_sub(STDERR_KEPT_BYTES);
-        self.is_cut |= surplus > 0;
-        self.bytes.drain(..surplus);
-    }
-
-    /// Says whether something was dropped at the beginning.
-    pub(super) fn is_cut(&self) -> bool {
-        self.is_cut
-    }
-
-    /// Returns what was kept, without the rest of a line whose beginning was dropped.
-    pub(super) fn whole_lines(&self) -> &[u8] {
-        let rest_of_line = self.bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        if self.is_cut { &self.bytes[rest_of_line..] } else { &self.bytes }
-    }
-}
 
 /// A process group, all of which is killed when this goes.
 struct Group(Option<Pid>);
@@ -117,28 +62,28 @@ pub(super) async fn run(
     mut command: Command,
     time_limit: Duration,
     mut interrupted: watch::Receiver<bool>,
-) -> io::Result<Finished> {
+) -> io::Result<Outcome> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
     let mut child = command.spawn()?;
     let group = Group::led_by(&child);
     let pipes = (child.stdout.take(), child.stderr.take());
-    let (mut stdout, mut stderr) = (Vec::new(), Tail::default());
+    let (mut output, mut errors) = (Vec::new(), Tail::default());
     let end = {
         let reading =
-            async { tokio::try_join!(read_head(pipes.0, &mut stdout), read_tail(pipes.1, &mut stderr)).map(|_| ()) };
+            async { tokio::try_join!(read_head(pipes.0, &mut output), read_tail(pipes.1, &mut errors)).map(|_| ()) };
         let ended = watch_until_end(&mut child, reading);
         tokio::select! {
             end = timeout(time_limit, ended) => end.unwrap_or(Ok(End::TimedOut))?,
             _ = interrupted.wait_for(|yes| *yes) => End::Interrupted,
         }
     };
-    if !matches!(end, End::Exited(_)) {
+    if !matches!(end, End::Code(_) | End::Signal(_)) {
         group.signal(Signal::TERM);
         let _ = timeout(GRACE, child.wait()).await;
     }
     drop(group);
     let _ = timeout(REAP_LIMIT, child.wait()).await;
-    Ok(Finished { end, stdout, stderr })
+    Ok(Outcome { end, output, errors })
 }
 
 async fn watch_until_end(child: &mut Child, reading: impl Future<Output = Result<(), TooMuch>>) -> io::Result<End> {
@@ -156,13 +101,21 @@ async fn watch_until_end(child: &mut Child, reading: impl Future<Output = Result
     if !all_is_read && let Ok(Err(TooMuch)) = timeout(AFTER_EXIT_LIMIT, reading).await {
         return Ok(End::TooMuch);
     }
-    Ok(End::Exited(status))
+    Ok(end_of(status))
+}
+
+fn end_of(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Code(code.into()),
+        // One of the two is there (wait(2)); nobody may take neither for success.
+        (None, signal) => End::Signal(signal.unwrap_or_default()),
+    }
 }
 
 async fn read_head(pipe: Option<impl AsyncRead + Unpin>, head: &mut Vec<u8>) -> Result<(), TooMuch> {
     each_chunk(pipe, |chunk| {
         head.extend_from_slice(chunk);
-        if head.len() > STDOUT_LIMIT_BYTES { Err(TooMuch) } else { Ok(()) }
+        if head.len() > OUTPUT_LIMIT_BYTES { Err(TooMuch) } else { Ok(()) }
     })
     .await
 }
@@ -187,21 +140,5 @@ async fn each_chunk(
             Ok(0) | Err(_) => return Ok(()),
             Ok(length) => take(&chunk[..length])?,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tail_keeps_the_end() {
-        let mut tail = Tail::default();
-        tail.push(b"one\ntwo\n");
-        assert_eq!((tail.whole_lines(), tail.is_cut()), (&b"one\ntwo\n"[..], false));
-        tail.push(&[b'x'; STDERR_KEPT_BYTES - 3]);
-        tail.push(b"\nend");
-        assert_eq!((tail.whole_lines(), tail.is_cut()), (&b"end"[..], true));
-        assert_eq!(tail.bytes.len(), STDERR_KEPT_BYTES);
     }
 }

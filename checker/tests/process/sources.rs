@@ -315,6 +315,16 @@ fn githubs_token_is_never_shown() {
 }
 
 #[test]
+fn a_secret_is_masked_before_a_text_is_cut() {
+    let server = Server::saying(ok(&format!("{}{TOKEN}", "x".repeat(190))));
+    for pattern in ["", "pattern: 'y(y)'\n"] {
+        let yaml = format!("source: http-text\nurl: {}\n{pattern}", server.url("/latest"));
+        let shown = Fixture::declaring(&yaml).ask(&["a"], &[("GITHUB_TOKEN", TOKEN)]).everything();
+        assert!(shown.contains("x***\"") && !shown.contains("ghp_"), "{shown}");
+    }
+}
+
+#[test]
 fn one_broken_definition_harms_no_other() {
     let server = Server::saying(ok(r#"{"version": "1.0"}"#));
     let fixture = Fixture::declaring(&json(&server));

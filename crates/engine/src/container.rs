@@ -82,6 +82,8 @@ pub struct ConfinedOutcome {
     pub output: Vec<u8>,
     /// The end of what it wrote to standard error.
     pub errors: Vec<u8>,
+    /// Whether something in front of `errors` was dropped.
+    pub errors_are_cut: bool,
 }
 
 impl Engine {
@@ -112,7 +114,7 @@ impl Engine {
         let outcome = tokio::select! {
             outcome = running => outcome,
             _ = interrupted.wait_for(|is_interrupted| *is_interrupted) => {
-                Ok(ConfinedOutcome { end: ConfinedEnd::Interrupted, output: Vec::new(), errors: Vec::new() })
+                Ok(ConfinedOutcome { end: ConfinedEnd::Interrupted, output: Vec::new(), errors: Vec::new(), errors_are_cut: false })
             }
         };
         // It removes itself after an end of its own; this ends what runs, and removes what never ran.
@@ -153,6 +155,7 @@ impl Engine {
         }
         let mut output = Vec::new();
         let mut errors = Vec::new();
+        let mut errors_are_cut = false;
         let mut stream = attached.output;
         let talk = async {
             while let Some(piece) = stream.next().await {
@@ -161,6 +164,7 @@ impl Engine {
                     Ok(LogOutput::StdErr { message }) => {
                         errors.extend_from_slice(&message);
                         let surplus = errors.len().saturating_sub(ERRORS_KEPT_BYTES);
+                        errors_are_cut |= surplus > 0;
                         errors.drain(..surplus);
                     }
                     Ok(_) => {}
@@ -183,7 +187,7 @@ impl Engine {
             }
         };
         let end = tokio::time::timeout(confined.time_limit, talk).await.unwrap_or(ConfinedEnd::TimedOut);
-        Ok(ConfinedOutcome { end, output, errors })
+        Ok(ConfinedOutcome { end, output, errors, errors_are_cut })
     }
 
     /// Removes containers of ours whose time is long over.
