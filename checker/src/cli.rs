@@ -95,7 +95,7 @@ pub(crate) struct VersionArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// The version alone for one agent, a line `AGENT VERSION` for each of several.
+    /// The version alone for one agent, a line `AGENT VERSION` for each of several as soon as it is found.
     Text,
     /// One document with every version, how it was found, and every attempt that failed.
     Json,

@@ -65,7 +65,8 @@ pub(crate) struct CheckRequest {
     pub(crate) image: String,
 }
 
-/// Looks for the version of every agent of `request`.
+/// Looks for the version of every agent of `request`, and tells each answer as soon as it is there, with whether it is
+/// the only one. The report has them in the order asked.
 ///
 /// # Errors
 /// [`CheckError`] when a definition is wrong or missing, before anything was looked at, or when a signal ended the run.
@@ -73,16 +74,17 @@ pub(crate) fn check(
     request: &CheckRequest,
     environment: Environment,
     secrets: Secrets,
+    mut tell: impl FnMut(&VersionFinding, bool),
 ) -> Result<VersionReport, CheckError> {
     let subjects = subjects(request)?;
+    let is_only = subjects.len() == 1;
     let memory = (request.home.answers(), request.is_recording);
     let sources = Sources::new(environment.clone(), &request.certificates, Some(memory));
     let strays = Strays::adopt();
-    let result = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(CheckError::Start)?
-        .block_on(until_a_signal(&subjects, request, sources, environment, secrets));
+    let result =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CheckError::Start)?.block_on(
+            until_a_signal(&subjects, request, sources, environment, secrets, |finding| tell(finding, is_only)),
+        );
     strays.kill();
     result
 }
@@ -117,6 +119,7 @@ async fn until_a_signal(
     sources: Sources,
     environment: Environment,
     secrets: Secrets,
+    tell: impl FnMut(&VersionFinding),
 ) -> Result<VersionReport, CheckError> {
     let mut signals = EndingSignals::listen().map_err(CheckError::Start)?;
     let (interrupt, interrupted) = watch::channel(false);
@@ -130,7 +133,7 @@ async fn until_a_signal(
         certificates,
         interrupted,
     };
-    let mut looks = pin!(look_at_all(subjects, request, &means));
+    let mut looks = pin!(look_at_all(subjects, request, &means, tell));
     tokio::select! {
         report = &mut looks => return Ok(report),
         () = signals.next() => {}
@@ -157,7 +160,12 @@ impl EndingSignals {
     }
 }
 
-async fn look_at_all(subjects: &[Result<Subject, Broken>], request: &CheckRequest, means: &Means) -> VersionReport {
+async fn look_at_all(
+    subjects: &[Result<Subject, Broken>],
+    request: &CheckRequest,
+    means: &Means,
+    mut tell: impl FnMut(&VersionFinding),
+) -> VersionReport {
     let looks = subjects.iter().enumerate().map(|(place, subject)| async move {
         let finding = match subject {
             Ok(subject) => last::recent_or(subject, request, means, look_at).await,
@@ -165,7 +173,15 @@ async fn look_at_all(subjects: &[Result<Subject, Broken>], request: &CheckReques
         };
         (place, finding)
     });
-    let mut findings: Vec<_> = stream::iter(looks).buffer_unordered(TOGETHER).collect().await;
+    let mut looks = pin!(stream::iter(looks).buffer_unordered(TOGETHER));
+    let mut findings = Vec::new();
+    while let Some((place, finding)) = looks.next().await {
+        // That a look was interrupted is no answer about its agent.
+        if !*means.interrupted.borrow() {
+            tell(&finding);
+        }
+        findings.push((place, finding));
+    }
     findings.sort_by_key(|(place, _)| *place);
     let agents = findings.into_iter().map(|(_, finding)| finding).collect();
     VersionReport { schema_version: VersionReport::SCHEMA_VERSION, agents }

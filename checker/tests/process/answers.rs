@@ -1,6 +1,7 @@
 //! What is printed when all is well, and when some is.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use crate::fixture::Fixture;
@@ -15,21 +16,44 @@ fn one_agent_is_answered_with_its_version_alone() {
 }
 
 #[test]
-fn several_are_answered_in_the_order_asked_each_once() {
+fn several_are_answered_each_once_and_reported_in_the_order_asked() {
     let fixture = Fixture::new();
     for agent in ["a", "b", "c"] {
         fixture.agent(agent, &format!("echo {agent}-1"));
     }
-    insta::assert_snapshot!(fixture.check(&["c", "a", "b", "a"]).everything(), @"
-    c c-1
+    insta::assert_snapshot!(fixture.check(&["c", "a", "b", "a"]).sorted().everything(), @"
     a a-1
     b b-1
+    c c-1
     exit 0
     ");
     insta::assert_snapshot!(fixture.check(&["c", "c"]).everything(), @"
     c-1
     exit 0
     ");
+    let report = fixture.check(&["c", "a", "b", "a", "--format", "json"]).report();
+    let names: Vec<_> = report.agents.iter().map(|finding| finding.agent.as_str()).collect();
+    assert_eq!(names, ["c", "a", "b"]);
+}
+
+#[test]
+fn an_answer_is_printed_as_soon_as_it_is_there() {
+    let fixture = Fixture::with("cat ../pipe");
+    fixture.agent("b", "echo 2");
+    fixture.agent("c", "echo no network >&2; exit 3");
+    let pipe = fixture.pipe("definitions/agents/pipe");
+    let mut command = fixture.command();
+    let piped = command.args(["version", "a", "b", "c"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(answers.next().unwrap().unwrap(), "b 2");
+    assert_eq!(errors.next().unwrap().unwrap(), "error: no version of agent c was found");
+    // Nobody but this test ends the script of the first agent.
+    fs::write(pipe, "1\n").unwrap();
+    assert_eq!(answers.next().unwrap().unwrap(), "a 1");
+    assert!(answers.next().is_none());
+    assert_eq!(child.wait().unwrap().code(), Some(6));
 }
 
 #[test]
@@ -37,7 +61,7 @@ fn those_that_were_found_are_printed_beside_those_that_were_not() {
     let fixture = Fixture::with("echo 1");
     fixture.agent("b", "echo 'no network' >&2; exit 7");
     fixture.agent("c", "echo 3");
-    insta::assert_snapshot!(fixture.check(&["a", "b", "c"]).everything(), @"
+    insta::assert_snapshot!(fixture.check(&["a", "b", "c"]).sorted().everything(), @"
     a 1
     c 3
     error: no version of agent b was found
@@ -152,7 +176,7 @@ fn agents_are_looked_at_together() {
     let fixture = Fixture::with("cat ../pipe");
     fixture.pipe("definitions/agents/pipe");
     fixture.agent("b", "echo 1 > ../pipe; echo 2");
-    insta::assert_snapshot!(fixture.check(&["a", "b"]).everything(), @"
+    insta::assert_snapshot!(fixture.check(&["a", "b"]).sorted().everything(), @"
     a 1
     b 2
     exit 0

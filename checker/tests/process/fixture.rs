@@ -92,6 +92,14 @@ impl Shown {
         format!("{}{}exit {code}", self.stdout, self.stderr)
     }
 
+    /// The same with the answers by name; they come as they are found.
+    pub(crate) fn sorted(self) -> Self {
+        let mut lines: Vec<_> = self.stdout.lines().collect();
+        lines.sort_unstable();
+        let stdout = lines.iter().map(|line| format!("{line}\n")).collect();
+        Self { stdout, ..self }
+    }
+
     pub(crate) fn report(&self) -> VersionReport {
         serde_json::from_str(&self.stdout).unwrap()
     }

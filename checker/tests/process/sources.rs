@@ -330,7 +330,7 @@ fn one_broken_definition_harms_no_other() {
     let fixture = Fixture::declaring(&json(&server));
     fixture.declare("b", "source: svn\n");
     fixture.declare("c", &json(&server));
-    let shown = fixture.ask(&["--all"], &[]);
+    let shown = fixture.ask(&["--all"], &[]).sorted();
     assert_eq!((shown.code, shown.stdout.as_str()), (Some(6), "a 1.0\nc 1.0\n"), "{}", shown.stderr);
     assert!(shown.stderr.contains("b/version.yml:1:9: unknown source `svn`"), "{}", shown.stderr);
     assert!(shown.stderr.contains("caused by: its definition: "), "{}", shown.stderr);
