@@ -1,6 +1,9 @@
 //! Definitions as people write them: YAML read strictly, with the place of every mistake.
 
 mod agent;
+mod base;
+mod extension;
+mod saved_image;
 
 use std::fmt;
 
@@ -9,6 +12,14 @@ use serde::{Deserialize, Deserializer, de};
 pub use agent::{
     AGENT_FILES, Agent, AgentMetadata, AgentPath, INSTALL_SCRIPT, METADATA_FILES, VERSION_FILES, VERSION_SCRIPT,
 };
+pub use base::{Architecture, Architectures, BASE_FILES, Base, BaseMetadata};
+pub use extension::{EXTENSION_FILES, Extension, ExtensionKind, ExtensionMetadata, SCRIPT_SUFFIX, SCRIPTS_FOLDER};
+pub use saved_image::{IMAGE_FILES, ImageChoice, SavedImage};
+
+use crate::image::ImageRef;
+
+/// The file that says how a base or an extension is built, where it has one.
+pub const DOCKERFILE: &str = "Dockerfile";
 
 /// A mistake in a definition file, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +59,42 @@ impl<'de> Deserialize<'de> for Text {
             return Err(de::Error::custom("the string is empty; write some text or remove the key"));
         }
         Ok(Self(text))
+    }
+}
+
+/// A reference to an image as somebody wrote it, with what it means.
+///
+/// The host tool compares references as texts, this program by what they mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenRef {
+    text: String,
+    image: ImageRef,
+}
+
+impl WrittenRef {
+    /// Returns the text as written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns what it refers to.
+    pub fn image(&self) -> &ImageRef {
+        &self.image
+    }
+}
+
+/// Writes a reference as people do.
+impl From<ImageRef> for WrittenRef {
+    fn from(image: ImageRef) -> Self {
+        Self { text: image.familiar(), image }
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let image = text.parse().map_err(de::Error::custom)?;
+        Ok(Self { text, image })
     }
 }
 

@@ -1,8 +1,10 @@
-//! Names that people give to agents and bases, checked once.
+//! Names that people give to definitions and to the images they save, checked once.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::image::TAG_LIMIT_BYTES;
 
 /// The longest name of a definition, in bytes: with two of them an image tag (128 bytes at most) is nearly full.
 pub const NAME_LIMIT_BYTES: usize = 100;
@@ -16,11 +18,13 @@ pub enum NameError {
         /// What was to be named.
         what: &'static str,
     },
-    /// More than [`NAME_LIMIT_BYTES`].
-    #[error("{what} name is longer than {NAME_LIMIT_BYTES} bytes: {name:?}…")]
+    /// More bytes than such a name may have.
+    #[error("{what} name is longer than {limit_bytes} bytes: {name:?}…")]
     TooLong {
         /// What was to be named.
         what: &'static str,
+        /// How many it may have.
+        limit_bytes: usize,
         /// The first characters given.
         name: String,
     },
@@ -37,12 +41,12 @@ pub enum NameError {
     },
 }
 
-fn checked(what: &'static str, name: &str) -> Result<String, NameError> {
+fn checked(what: &'static str, limit_bytes: usize, name: &str) -> Result<String, NameError> {
     if name.is_empty() {
         return Err(NameError::Empty { what });
     }
-    if name.len() > NAME_LIMIT_BYTES {
-        return Err(NameError::TooLong { what, name: name.chars().take(40).collect() });
+    if name.len() > limit_bytes {
+        return Err(NameError::TooLong { what, limit_bytes, name: name.chars().take(40).collect() });
     }
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let fits = |byte: u8| word(byte) || byte == b'.' || byte == b'-';
@@ -53,7 +57,7 @@ fn checked(what: &'static str, name: &str) -> Result<String, NameError> {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $limit_bytes:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -65,7 +69,7 @@ macro_rules! name {
             /// # Errors
             /// [`NameError`] when the text is empty, too long, or could not be both a folder name and part of a tag.
             pub fn parse(name: &str) -> Result<Self, NameError> {
-                checked($what, name).map(Self)
+                checked($what, $limit_bytes, name).map(Self)
             }
 
             /// Returns the name as written.
@@ -98,12 +102,28 @@ macro_rules! name {
 name!(
     /// The name of an agent: its folder, and the command that its image starts.
     AgentName,
-    "agent"
+    "agent",
+    NAME_LIMIT_BYTES
 );
 name!(
     /// The name of a base, as it stands in image tags.
     BaseName,
-    "base"
+    "base",
+    NAME_LIMIT_BYTES
+);
+name!(
+    /// The name of an extension: its folder.
+    ExtensionName,
+    "extension",
+    NAME_LIMIT_BYTES
+);
+name!(
+    /// The name of an extended image that was saved: its folder.
+    ///
+    /// As long as a tag may be, because the host tool names what it saves by the image's tag.
+    ImageName,
+    "image",
+    TAG_LIMIT_BYTES
 );
 
 #[cfg(test)]
@@ -119,5 +139,6 @@ mod tests {
             assert!(AgentName::parse(name).is_ok(), "{name:?}");
         }
         assert!(BaseName::parse(&"x".repeat(101)).is_err());
+        assert!(ImageName::parse(&"x".repeat(128)).is_ok() && ImageName::parse(&"x".repeat(129)).is_err());
     }
 }
