@@ -8,7 +8,7 @@ use clap::builder::OsStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use console::exit::Exit;
 use domain::name::AgentName;
-use home::{AgentRoots, Home};
+use home::{Home, Roots};
 
 use crate::run::{CheckRequest, Which};
 use crate::venue::{ORDER, Way};
@@ -128,7 +128,7 @@ impl VersionArguments {
         let certificates = ca_cert.filter(|path| path.as_os_str() != "system");
         Ok(CheckRequest {
             agents: if self.all { Which::All } else { Which::Named(agents) },
-            roots: AgentRoots::new(&home, given(self.definitions).as_deref()),
+            roots: Roots::new(&home, given(self.definitions).as_deref()),
             ways: ORDER.into_iter().filter(is_wanted).collect(),
             time_limit: self.timeout.map(Duration::from_secs),
             max_age: Duration::from_secs(self.max_age),
@@ -166,7 +166,7 @@ mod tests {
         let folders = ["--home=", "--custom=", "--definitions="];
         let asked = request(&[&["b", "a", "b"], &folders[..]].concat(), Some("/h")).unwrap();
         let home = Home::new("/h/.aicage".into(), "/h/.aicage-custom".into());
-        assert_eq!(asked.roots, AgentRoots::new(&home, None));
+        assert_eq!(asked.roots, Roots::new(&home, None));
         let names = ["b", "a"].map(|name| AgentName::parse(name).unwrap());
         assert_eq!(asked.agents, Which::Named(names.to_vec()));
         assert_eq!(request(&["--all"], Some("/h")).unwrap().agents, Which::All);
@@ -184,7 +184,7 @@ mod tests {
     fn without_a_home_both_folders_must_be_given() {
         let all = ["a", "--home=/x", "--custom=/y", "--definitions=/z"];
         let home = Home::new("/x".into(), "/y".into());
-        assert_eq!(request(&all, None).unwrap().roots, AgentRoots::new(&home, Some(Path::new("/z"))));
+        assert_eq!(request(&all, None).unwrap().roots, Roots::new(&home, Some(Path::new("/z"))));
         assert!(request(&["a", "--home=/x", "--custom="], None).is_err());
         assert!(request(&["a", "--home=/x", "--custom="], Some("")).is_err());
     }

@@ -10,7 +10,7 @@ use domain::version::{FailedAttempt, Place, VersionFinding, VersionReport};
 use futures_util::StreamExt as _;
 use futures_util::future::select_all;
 use futures_util::stream;
-use home::{AgentRoots, Home, LoadError, list_agents, load_agent};
+use home::{Home, LoadError, Roots, list_agents, load_agent};
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -44,7 +44,7 @@ pub(crate) struct CheckRequest {
     /// Which agents.
     pub(crate) agents: Which,
     /// Where their definitions may be.
-    pub(crate) roots: AgentRoots,
+    pub(crate) roots: Roots,
     /// The folder of state.
     pub(crate) home: Home,
     /// The ways to try, in the order of [`venue::ORDER`].

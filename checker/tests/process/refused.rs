@@ -9,7 +9,7 @@ fn an_unknown_agent_is_answered_with_those_there_are() {
     let fixture = Fixture::new();
     fixture.agent("codex", "echo 1");
     insta::assert_snapshot!(fixture.check(&["codx"]).everything(), @"
-    error: agent codx is not defined in [FOLDER]/home/.aicage-custom/agents, [FOLDER]/home/.aicage/custom/agents, [FOLDER]/home/.aicage/custom/agent, [FOLDER]/definitions/agents
+    error: agent codx is not defined in [FOLDER]/home/.aicage-custom/agents, [FOLDER]/home/.aicage/custom/agents, [FOLDER]/home/.aicage/custom/agent, [FOLDER]/definitions/agents, [FOLDER]/definitions/agent-build/agents
     hint: did you mean codex?
     exit 3
     ");

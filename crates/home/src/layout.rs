@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use domain::definition::IMAGE_FILES;
 use domain::digest::Digest;
 use domain::image::ImageRef;
-use domain::name::{AgentName, BaseName};
+use domain::name::{AgentName, BaseName, ImageName};
 use jiff::Timestamp;
 
 use crate::time;
+
+/// The folder of saved images among the user's own definitions.
+const SAVED_IMAGES: &str = "image-extended";
 
 /// The folders that belong to the user: `~/.aicage` and `~/.aicage-custom`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +66,34 @@ impl Home {
     /// The last two are where the host tool's first releases had them.
     pub fn agent_folders(&self) -> [PathBuf; 3] {
         [self.custom.join("agents"), self.root.join("custom/agents"), self.root.join("custom/agent")]
+    }
+
+    /// Returns the folders that may hold the user's own bases, the winning one first.
+    pub fn base_folders(&self) -> [PathBuf; 2] {
+        [self.custom.join("base-images"), self.root.join("custom/image-base")]
+    }
+
+    /// Returns the folders that may hold the user's own extensions, the winning one first.
+    ///
+    /// The last two are where the host tool's first releases had them.
+    pub fn extension_folders(&self) -> [PathBuf; 3] {
+        [self.custom.join("extensions"), self.root.join("custom/extensions"), self.root.join("custom/extension")]
+    }
+
+    /// Returns the folders that may hold saved images, the winning one first.
+    ///
+    /// The last is where the host tool keeps what was chosen in it.
+    pub fn image_folders(&self) -> [PathBuf; 3] {
+        [
+            self.custom.join(SAVED_IMAGES),
+            self.root.join("custom/image-extended"),
+            self.root.join("state/image-extended/state"),
+        ]
+    }
+
+    /// Returns the file in which an image is saved under a name.
+    pub fn saved_image(&self, image: &ImageName) -> PathBuf {
+        self.custom.join(SAVED_IMAGES).join(image.as_str()).join(IMAGE_FILES[0])
     }
 
     /// Returns the file with this program's record of a final image.
@@ -119,6 +151,10 @@ mod tests {
         let (home, key) = (home(), key("aicage:codex-debian"));
         let (agent, base) = (AgentName::parse("codex").unwrap(), BaseName::parse("debian").unwrap());
         let mut paths = home.agent_folders().to_vec();
+        paths.extend(home.base_folders());
+        paths.extend(home.extension_folders());
+        paths.extend(home.image_folders());
+        paths.push(home.saved_image(&ImageName::parse("dev").unwrap()));
         paths.extend([home.record(&key), home.lock(&key), home.host_record(&agent, &base)]);
         paths.extend([home.found_version(&agent), home.version_lock(&agent), home.answers()]);
         paths.push(home.build_log(&agent, &base, "2026-11-21T07:00:00Z".parse().unwrap()));
@@ -127,6 +163,15 @@ mod tests {
         /h/.aicage-custom/agents
         /h/.aicage/custom/agents
         /h/.aicage/custom/agent
+        /h/.aicage-custom/base-images
+        /h/.aicage/custom/image-base
+        /h/.aicage-custom/extensions
+        /h/.aicage/custom/extensions
+        /h/.aicage/custom/extension
+        /h/.aicage-custom/image-extended
+        /h/.aicage/custom/image-extended
+        /h/.aicage/state/image-extended/state
+        /h/.aicage-custom/image-extended/dev/image-extended.yml
         /h/.aicage/state/builder/record/final/codex-debian-431441e77fdb.json
         /h/.aicage/state/builder/lock/codex-debian-431441e77fdb.lock
         /h/.aicage/state/image/build/codex-debian.yml

@@ -14,7 +14,10 @@ mod replace;
 pub mod time;
 pub mod versions;
 
-pub use definitions::{AgentRoots, LoadError, list_agents, load_agent, load_version_source};
+pub use definitions::{
+    LoadError, Roots, Roots as AgentRoots, SaveError, base_not_found, list_agents, list_bases, list_extensions,
+    list_saved_images, load_agent, load_base, load_extension, load_saved_image, load_version_source, store_saved_image,
+};
 pub use error::DiskError;
 pub use layout::{Home, ImageKey};
 pub use lock::Lock;

@@ -6,12 +6,17 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use crate::error::{DiskError, failed};
 
 /// The mode of a new file before the user's umask takes bits away.
 pub(crate) const FILE_MODE: u32 = 0o644;
 
 const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// How much of a file's name its temporary files carry, in bytes: a name of 255 bytes leaves no room for more.
+const PREFIX_LIMIT_BYTES: usize = 200;
 
 /// How often a write is begun anew when its temporary file was taken for a leftover between creation and lock.
 const ATTEMPTS: usize = 5;
@@ -21,31 +26,62 @@ const ATTEMPTS: usize = 5;
 /// A temporary file that a killed writer left behind for the same `path` is removed. Writers hold a lock on theirs,
 /// which ends with their process, so the ones without a lock are the leftovers.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed("create folder", folder))?;
-    let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let (folder, prefix) = place(path)?;
     remove_leftovers(folder, &prefix);
-    for _ in 1..ATTEMPTS {
-        match write_and_rename(folder, &prefix, path, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => return result.map_err(failed("write", path)),
-        }
-    }
-    write_and_rename(folder, &prefix, path, bytes).map_err(failed("write", path))
+    attempt(|| {
+        write(folder, &prefix, bytes, FILE_MODE)?.persist(path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
+    })
+    .map_err(failed("write", path))
 }
 
-fn write_and_rename(folder: &Path, prefix: &str, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Makes the folder of `path`, and says how the names of its temporary files begin.
+fn place(path: &Path) -> Result<(&Path, String), DiskError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed("create folder", folder))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let length = (0..=name.len().min(PREFIX_LIMIT_BYTES)).rev().find(|at| name.is_char_boundary(*at)).unwrap_or(0);
+    Ok((folder, format!(".{}.", &name[..length])))
+}
+
+/// Puts `bytes` at `path`, making its folder where needed, if nothing is there; says whether nothing was.
+pub(crate) fn create_file(path: &Path, bytes: &[u8]) -> Result<bool, DiskError> {
+    create_file_with(path, bytes, FILE_MODE)
+}
+
+fn create_file_with(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, DiskError> {
+    let (folder, prefix) = place(path)?;
+    remove_leftovers(folder, &prefix);
+    attempt(|| match write(folder, &prefix, bytes, mode)?.persist_noclobber(path) {
+        Ok(_) => File::open(folder)?.sync_all().map(|()| true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.error),
+    })
+    .map_err(failed("write", path))
+}
+
+/// Begins a write anew that fails because somebody took its temporary file for a leftover.
+fn attempt<T>(write: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..ATTEMPTS {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => return result,
+        }
+    }
+    write()
+}
+
+fn write(folder: &Path, prefix: &str, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new()
         .prefix(prefix)
         .suffix(TEMPORARY_SUFFIX)
-        .permissions(Permissions::from_mode(FILE_MODE))
+        .permissions(Permissions::from_mode(mode))
         .tempfile_in(folder)?;
     // A file system without locks only loses the clearing of leftovers.
     let _ = file.as_file().try_lock();
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    Ok(file)
 }
 
 fn remove_leftovers(folder: &Path, prefix: &str) {
@@ -111,6 +147,24 @@ mod tests {
                 assert!(seen == long || seen == short);
             }
         });
+    }
+
+    #[test]
+    fn the_longest_name_can_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ä".repeat(127));
+        replace_file(&path, b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+    }
+
+    #[test]
+    fn what_is_there_is_not_created() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        assert!(create_file(&path, b"one").unwrap());
+        assert!(!create_file(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,34 +1,21 @@
 use std::os::unix::fs::symlink;
 
+use super::super::settled::Settled;
 use super::*;
 
 const GOOD: &str = "agent_full_name: Codex\nagent_homepage: https://example.org\n";
 
 /// A home with one packaged agent, `codex`, and nothing else.
-struct Settled {
-    folder: tempfile::TempDir,
-    roots: AgentRoots,
-}
-
 fn settled() -> Settled {
-    let folder = tempfile::tempdir().unwrap();
-    let home = Home::new(folder.path().join("root"), folder.path().join("custom"));
-    let roots = AgentRoots::new(&home, Some(&folder.path().join("packaged")));
-    let settled = Settled { folder, roots };
-    settled.define("packaged/agents/codex", "agent.yml", GOOD);
-    settled
+    let home = super::super::settled::settled();
+    home.define("packaged/agents/codex", "agent.yml", GOOD);
+    home
 }
 
 impl Settled {
-    fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
-    }
-
     fn define(&self, folder: &str, metadata_file: &str, text: &str) {
-        let folder = self.path(folder);
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(metadata_file), text).unwrap();
-        fs::write(folder.join(INSTALL_SCRIPT), "").unwrap();
+        self.write(&format!("{folder}/{metadata_file}"), text);
+        self.write(&format!("{folder}/{INSTALL_SCRIPT}"), "");
     }
 
     fn load(&self, agent: &str) -> Result<Agent, LoadError> {
@@ -36,9 +23,7 @@ impl Settled {
     }
 
     fn mistake(&self, agent: &str) -> String {
-        let error = self.load(agent).unwrap_err();
-        let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-        (error.to_string() + &hint).replace(self.folder.path().to_str().unwrap(), "[HOME]")
+        self.told(&self.load(agent).unwrap_err())
     }
 
     fn list(&self) -> String {
@@ -56,6 +41,15 @@ fn a_packaged_agent_is_found() {
     let agent = settled().load("codex").unwrap();
     assert_eq!((agent.origin, agent.metadata_file.as_str()), (Origin::Packaged, "agent.yml"));
     assert!(agent.folder.ends_with("packaged/agents/codex"));
+}
+
+#[test]
+fn a_packaged_agent_is_found_in_the_host_tools_own_layout() {
+    let home = settled();
+    home.define("packaged/agent-build/agents/tool", "agent.yml", GOOD);
+    home.define("packaged/agent-build/agents/codex", "agent.yml", GOOD);
+    assert!(home.load("tool").unwrap().folder.ends_with("packaged/agent-build/agents/tool"));
+    assert!(home.load("codex").unwrap().folder.ends_with("packaged/agents/codex"));
 }
 
 #[test]
@@ -97,16 +91,16 @@ fn each_kind_prefers_its_own_spelling_of_the_metadata_file() {
 fn an_unknown_agent_is_answered_with_the_places_and_the_names_there_are() {
     let home = settled();
     insta::assert_snapshot!(home.mistake("codx"), @"
-    agent codx is not defined in [HOME]/custom/agents, [HOME]/root/custom/agents, [HOME]/root/custom/agent, [HOME]/packaged/agents
+    agent codx is not defined in [HOME]/custom/agents, [HOME]/root/custom/agents, [HOME]/root/custom/agent, [HOME]/packaged/agents, [HOME]/packaged/agent-build/agents
     hint: did you mean codex?
     ");
     insta::assert_snapshot!(home.mistake("zzz"), @"
-    agent zzz is not defined in [HOME]/custom/agents, [HOME]/root/custom/agents, [HOME]/root/custom/agent, [HOME]/packaged/agents
+    agent zzz is not defined in [HOME]/custom/agents, [HOME]/root/custom/agents, [HOME]/root/custom/agent, [HOME]/packaged/agents, [HOME]/packaged/agent-build/agents
     hint: there are: codex
     ");
     fs::remove_dir_all(home.path("packaged")).unwrap();
     insta::assert_snapshot!(home.mistake("codex"), @"
-    agent codex is not defined in [HOME]/custom/agents, [HOME]/root/custom/agents, [HOME]/root/custom/agent, [HOME]/packaged/agents
+    agent codex is not defined in [HOME]/custom/agents, [HOME]/root/custom/agents, [HOME]/root/custom/agent, [HOME]/packaged/agents, [HOME]/packaged/agent-build/agents
     hint: there are no agents in these folders; name the packaged ones with --definitions
     ");
 }
