@@ -1,19 +1,26 @@
-//! The file in which the host tool keeps what it knows of a final image, so that after a build of ours it finds
-//! nothing left to do.
+//! The files in which the host tool keeps what it knows of images, so that after a build of ours it finds nothing left
+//! to do. Here are those of final images; beneath are those of bases and extended images.
+
+mod base;
+mod extended;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use domain::image::ImageRef;
 use domain::name::{AgentName, BaseName};
 use domain::recipe::BaseIdentity;
 use domain::record::Record;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_saphyr::DoubleQuoted;
 
 use crate::error::DiskError;
 use crate::layout::Home;
 use crate::replace::replace_file;
+
+pub use base::{HostBase, base_fits, store_base};
+pub use extended::{HostExtended, extended_fits, store_extended};
 
 /// The largest file of the host tool's that is read, in bytes. Real ones have some 400.
 const HOST_RECORD_LIMIT_BYTES: u64 = 64 * 1024;
@@ -66,20 +73,21 @@ pub fn store(home: &Home, record: &Record) -> Result<PathBuf, DiskError> {
     Ok(path)
 }
 
-fn to_yaml(written: &Written<'_>) -> String {
-    serde_saphyr::to_string(written).expect("a struct of strings is always YAML")
+fn to_yaml(written: &impl Serialize) -> String {
+    serde_saphyr::to_string(written).expect("a struct of strings and lists of them is always YAML")
+}
+
+/// Reads one of the host tool's files; `None` when it is missing, damaged or large.
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= HOST_RECORD_LIMIT_BYTES);
+    from_yaml(&small.then(|| fs::read_to_string(path).ok()).flatten()?)
 }
 
 /// Says whether the host tool's file makes it take the image `image_id` with `version` for current.
 ///
 /// A file that is missing, damaged, or holds a value that YAML 1.1 does not read as text does not fit.
 pub fn fits(home: &Home, agent: &AgentName, base: &BaseName, image: &ImageRef, image_id: &str, version: &str) -> bool {
-    let path = home.host_record(agent, base);
-    let small = fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= HOST_RECORD_LIMIT_BYTES);
-    let Some(text) = small.then(|| fs::read_to_string(&path).ok()).flatten() else {
-        return false;
-    };
-    let Some(read) = from_yaml(&text) else {
+    let Some(read) = read::<Read>(&home.host_record(agent, base)) else {
         return false;
     };
     read.agent == agent.as_str()
@@ -89,7 +97,7 @@ pub fn fits(home: &Home, agent: &AgentName, base: &BaseName, image: &ImageRef, i
         && read.image_ref == image.familiar()
 }
 
-fn from_yaml(text: &str) -> Option<Read> {
+fn from_yaml<T: DeserializeOwned>(text: &str) -> Option<T> {
     let options = serde_saphyr::options! { no_schema: true };
     serde_saphyr::from_str_with_options(text, options).ok()
 }

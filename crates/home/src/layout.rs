@@ -13,6 +13,12 @@ use crate::time;
 /// The folder of saved images among the user's own definitions.
 const SAVED_IMAGES: &str = "image-extended";
 
+/// The longest name of a file that file systems take, in bytes (Linux, `NAME_MAX`).
+const FILE_NAME_LIMIT_BYTES: usize = 255;
+
+/// How much of a log's name comes from what it is about, in bytes; the rest is for its time and its number.
+const LOG_STEM_LIMIT_BYTES: usize = 220;
+
 /// The folders that belong to the user: `~/.aicage` and `~/.aicage-custom`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
@@ -38,6 +44,30 @@ impl ImageKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordKind {
+    /// A base that was built here.
+    Base,
+    /// A final image.
+    Final,
+    /// An extended image.
+    Extended,
+}
+
+/// What a log is about.
+#[derive(Debug, Clone, Copy)]
+pub enum LogSubject<'a> {
+    /// The build of a base.
+    Base(&'a BaseName),
+    /// The build of a final image.
+    Final(&'a AgentName, &'a BaseName),
+    /// The build of an extended image.
+    Extended(&'a ImageRef),
+    /// The pull of an image.
+    Pull(&'a ImageRef),
 }
 
 impl Home {
@@ -96,9 +126,14 @@ impl Home {
         self.custom.join(SAVED_IMAGES).join(image.as_str()).join(IMAGE_FILES[0])
     }
 
-    /// Returns the file with this program's record of a final image.
-    pub fn record(&self, key: &ImageKey) -> PathBuf {
-        self.root.join("state/builder/record/final").join(format!("{}.json", key.0))
+    /// Returns the file with this program's record of an image.
+    pub fn record(&self, kind: RecordKind, key: &ImageKey) -> PathBuf {
+        let folder = match kind {
+            RecordKind::Base => "base",
+            RecordKind::Final => "final",
+            RecordKind::Extended => "extended",
+        };
+        self.root.join("state/builder/record").join(folder).join(format!("{}.json", key.0))
     }
 
     /// Returns the file that is locked while an image is looked at and built.
@@ -128,10 +163,35 @@ impl Home {
         self.root.join("state/image/build").join(format!("{agent}-{base}.yml"))
     }
 
-    /// Returns the file for the log of a build of a final image that starts at `at`.
-    pub fn build_log(&self, agent: &AgentName, base: &BaseName, at: Timestamp) -> PathBuf {
-        self.root.join("logs/image/build").join(format!("{agent}-{base}-{}.log", time::file_stamp(at)))
+    /// Returns the file in which the host tool keeps what it knows of a base that was built here.
+    pub fn host_base_record(&self, base: &BaseName) -> PathBuf {
+        self.root.join("state/base-image/build").join(format!("base-{base}.yml"))
     }
+
+    /// Returns the file in which the host tool keeps what it knows of an extended image; `None` when its name is too
+    /// long for a file's, as the host tool makes it.
+    pub fn host_extended_record(&self, image: &ImageRef) -> Option<PathBuf> {
+        let name = format!("{}.yml", sanitized(image));
+        (name.len() <= FILE_NAME_LIMIT_BYTES).then(|| self.root.join("state/image-extended/build").join(name))
+    }
+
+    /// Returns the file for the log of `subject` that starts at `at`.
+    pub fn log(&self, subject: LogSubject<'_>, at: Timestamp) -> PathBuf {
+        let (folder, mut stem) = match subject {
+            LogSubject::Base(base) => ("logs/base-image/build", base.to_string()),
+            LogSubject::Final(agent, base) => ("logs/image/build", format!("{agent}-{base}")),
+            LogSubject::Extended(image) => ("logs/image-extended/build", sanitized(image)),
+            LogSubject::Pull(image) => ("logs/image/pull", sanitized(image)),
+        };
+        // Names and references are ASCII, so this cuts no character in two.
+        stem.truncate(LOG_STEM_LIMIT_BYTES);
+        self.root.join(folder).join(format!("{stem}-{}.log", time::file_stamp(at)))
+    }
+}
+
+/// Writes a reference as the host tool does in file names.
+fn sanitized(image: &ImageRef) -> String {
+    image.familiar().replace(['/', ':'], "_")
 }
 
 #[cfg(test)]
@@ -155,9 +215,18 @@ mod tests {
         paths.extend(home.extension_folders());
         paths.extend(home.image_folders());
         paths.push(home.saved_image(&ImageName::parse("dev").unwrap()));
-        paths.extend([home.record(&key), home.lock(&key), home.host_record(&agent, &base)]);
+        paths.extend([RecordKind::Base, RecordKind::Final, RecordKind::Extended].map(|kind| home.record(kind, &key)));
+        paths.extend([home.lock(&key), home.host_record(&agent, &base), home.host_base_record(&base)]);
+        paths.extend(home.host_extended_record(&"localhost:5000/x:y".parse().unwrap()));
         paths.extend([home.found_version(&agent), home.version_lock(&agent), home.answers()]);
-        paths.push(home.build_log(&agent, &base, "2026-11-21T07:00:00Z".parse().unwrap()));
+        let image = "localhost:5000/x:y".parse().unwrap();
+        let subjects = [
+            LogSubject::Base(&base),
+            LogSubject::Final(&agent, &base),
+            LogSubject::Extended(&image),
+            LogSubject::Pull(&image),
+        ];
+        paths.extend(subjects.map(|subject| home.log(subject, "2026-11-21T07:00:00Z".parse().unwrap())));
         let lines: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         insta::assert_snapshot!(lines.join("\n"), @"
         /h/.aicage-custom/agents
@@ -172,13 +241,20 @@ mod tests {
         /h/.aicage/custom/image-extended
         /h/.aicage/state/image-extended/state
         /h/.aicage-custom/image-extended/dev/image-extended.yml
+        /h/.aicage/state/builder/record/base/codex-debian-431441e77fdb.json
         /h/.aicage/state/builder/record/final/codex-debian-431441e77fdb.json
+        /h/.aicage/state/builder/record/extended/codex-debian-431441e77fdb.json
         /h/.aicage/state/builder/lock/codex-debian-431441e77fdb.lock
         /h/.aicage/state/image/build/codex-debian.yml
+        /h/.aicage/state/base-image/build/base-debian.yml
+        /h/.aicage/state/image-extended/build/localhost_5000_x_y.yml
         /h/.aicage/state/builder/version/codex.json
         /h/.aicage/state/builder/lock/version-codex.lock
         /h/.aicage/state/builder/answer
+        /h/.aicage/logs/base-image/build/debian-20261121T070000Z.log
         /h/.aicage/logs/image/build/codex-debian-20261121T070000Z.log
+        /h/.aicage/logs/image-extended/build/localhost_5000_x_y-20261121T070000Z.log
+        /h/.aicage/logs/image/pull/localhost_5000_x_y-20261121T070000Z.log
         ");
     }
 
@@ -191,7 +267,9 @@ mod tests {
     #[test]
     fn the_longest_reference_still_fits_a_file_name() {
         let image = format!("example.org/{}:{}", "a/".repeat(100) + "a", "t".repeat(128));
-        let record = home().record(&key(&image));
+        let log = home().log(LogSubject::Pull(&image.parse().unwrap()), "2026-11-21T07:00:00Z".parse().unwrap());
+        assert!(log.file_stem().unwrap().len() + "-1000.log".len() <= 255, "{log:?}");
+        let record = home().record(RecordKind::Extended, &key(&image));
         let name = record.file_name().unwrap().len();
         assert!(name + ".damaged-20261121T070000Z-99".len() <= 255, "{name}");
     }

@@ -5,6 +5,7 @@
 
 pub mod definitions;
 pub mod error;
+mod extension_hash;
 pub mod host_record;
 pub mod layout;
 pub mod lock;
@@ -19,6 +20,7 @@ pub use definitions::{
     list_saved_images, load_agent, load_base, load_extension, load_saved_image, load_version_source, store_saved_image,
 };
 pub use error::DiskError;
-pub use layout::{Home, ImageKey};
+pub use extension_hash::extension_hash;
+pub use layout::{Home, ImageKey, LogSubject, RecordKind};
 pub use lock::Lock;
 pub use log::BuildLog;

@@ -1,4 +1,4 @@
-//! The log of one build, a file that grows.
+//! The log of one build or pull, a file that grows.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,13 +9,13 @@ use domain::name::{AgentName, BaseName};
 use jiff::Timestamp;
 
 use crate::error::{DiskError, failed};
-use crate::layout::Home;
+use crate::layout::{Home, LogSubject};
 use crate::replace::FILE_MODE;
 
-/// How many builds of one image that start in the same second get a log each.
+/// How many builds or pulls of one image that start in the same second get a log each.
 const SAME_SECOND_LIMIT: u32 = 1000;
 
-/// The log of one build. Every write goes straight to the file, so that what was written outlives a kill.
+/// The log of one build or pull. Every write goes straight to the file, so that what was written outlives a kill.
 #[derive(Debug)]
 pub struct BuildLog {
     file: File,
@@ -23,14 +23,22 @@ pub struct BuildLog {
 }
 
 impl BuildLog {
-    /// Makes the log of a build of `agent` on `base` that starts at `at`.
+    /// Makes the log of a build of `agent` on `base` that starts at `at`; see [`BuildLog::begin`].
+    ///
+    /// # Errors
+    /// [`DiskError`] when the folder or the file cannot be made.
+    pub fn create(home: &Home, agent: &AgentName, base: &BaseName, at: Timestamp) -> Result<Self, DiskError> {
+        Self::begin(home, LogSubject::Final(agent, base), at)
+    }
+
+    /// Makes the log of `subject` that starts at `at`.
     ///
     /// The file is this build's alone: a second start in the same second gets `…-2.log`.
     ///
     /// # Errors
     /// [`DiskError`] when the folder or the file cannot be made.
-    pub fn create(home: &Home, agent: &AgentName, base: &BaseName, at: Timestamp) -> Result<Self, DiskError> {
-        let first = home.build_log(agent, base, at);
+    pub fn begin(home: &Home, subject: LogSubject<'_>, at: Timestamp) -> Result<Self, DiskError> {
+        let first = home.log(subject, at);
         let folder = first.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(failed("create folder", folder))?;
         let stem = first.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,6 +1,5 @@
 //! This program's own records, one JSON document per image.
 
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -8,10 +7,11 @@ use std::path::{Path, PathBuf};
 use domain::record::Record;
 use domain::world::RecordFact;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DiskError, failed};
-use crate::layout::{Home, ImageKey};
+use crate::layout::{Home, ImageKey, RecordKind};
 use crate::replace::replace_file;
 use crate::time;
 
@@ -24,10 +24,26 @@ const RECORD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 /// How many damaged files of one second are kept apart.
 const DAMAGED_LIMIT: u32 = 1000;
 
-#[derive(Serialize, Deserialize)]
-struct Document<'a> {
+#[derive(Serialize)]
+struct Writing<'a, T> {
     format: u32,
-    record: Cow<'a, Record>,
+    record: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Reading<T> {
+    record: T,
+}
+
+/// What was found in the place of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored<T> {
+    /// Nothing.
+    Missing,
+    /// Something that is no record of this kind and format; the text says what.
+    Damaged(String),
+    /// A record.
+    Found(T),
 }
 
 /// Only what must be known before the rest of a document may be understood.
@@ -36,9 +52,31 @@ struct AnyFormat {
     format: serde_json::Value,
 }
 
-/// Reads the record of an image.
+/// Reads the record of a final image.
 pub fn load_record(home: &Home, key: &ImageKey) -> RecordFact {
-    load(&home.record(key))
+    match load(home, RecordKind::Final, key) {
+        Stored::Missing => RecordFact::Missing,
+        Stored::Damaged(why) => RecordFact::Damaged(why),
+        Stored::Found(record) => RecordFact::Found(Box::new(record)),
+    }
+}
+
+/// Writes the record of a final image; see [`store`].
+///
+/// # Errors
+/// [`DiskError`] as [`store`].
+pub fn store_record(
+    home: &Home,
+    key: &ImageKey,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Option<PathBuf>, DiskError> {
+    store(home, RecordKind::Final, key, record, now)
+}
+
+/// Reads the record of an image.
+pub fn load<T: DeserializeOwned>(home: &Home, kind: RecordKind, key: &ImageKey) -> Stored<T> {
+    load_from(&home.record(kind, key))
 }
 
 /// Writes the record of an image in place of the one before.
@@ -48,29 +86,30 @@ pub fn load_record(home: &Home, key: &ImageKey) -> RecordFact {
 /// # Errors
 /// [`DiskError`] when the file cannot be written or a damaged one not be moved; what was there before is then still
 /// there.
-pub fn store_record(
+pub fn store<T: Serialize + DeserializeOwned>(
     home: &Home,
+    kind: RecordKind,
     key: &ImageKey,
-    record: &Record,
+    record: &T,
     now: Timestamp,
 ) -> Result<Option<PathBuf>, DiskError> {
-    let path = home.record(key);
-    let aside = match load(&path) {
-        RecordFact::Damaged(_) => Some(move_aside(&path, now)?),
-        RecordFact::Missing | RecordFact::Found(_) => None,
+    let path = home.record(kind, key);
+    let aside = match load_from::<T>(&path) {
+        Stored::Damaged(_) => Some(move_aside(&path, now)?),
+        Stored::Missing | Stored::Found(_) => None,
     };
-    let document = Document { format: RECORD_FORMAT, record: Cow::Borrowed(record) };
+    let document = Writing { format: RECORD_FORMAT, record };
     let mut bytes = serde_json::to_vec_pretty(&document).expect("a record has only text keys and finite values");
     bytes.push(b'\n');
     replace_file(&path, &bytes)?;
     Ok(aside)
 }
 
-fn load(path: &Path) -> RecordFact {
-    let damaged = |why: String| RecordFact::Damaged(format!("{}: {why}", path.display()));
+fn load_from<T: DeserializeOwned>(path: &Path) -> Stored<T> {
+    let damaged = |why: String| Stored::Damaged(format!("{}: {why}", path.display()));
     match read(path) {
-        Ok(bytes) => parse(&bytes).map_or_else(damaged, |record| RecordFact::Found(Box::new(record))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => RecordFact::Missing,
+        Ok(bytes) => parse(&bytes).map_or_else(damaged, Stored::Found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Stored::Missing,
         Err(error) => damaged(error.to_string()),
     }
 }
@@ -87,13 +126,13 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Record, String> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let any: AnyFormat = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if any.format != RECORD_FORMAT {
         return Err(format!("format {} is not the one this program knows, {RECORD_FORMAT}", any.format));
     }
-    let document: Document<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    Ok(document.record.into_owned())
+    let document: Reading<T> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    Ok(document.record)
 }
 
 fn move_aside(path: &Path, now: Timestamp) -> Result<PathBuf, DiskError> {
@@ -175,7 +214,7 @@ mod tests {
     #[test]
     fn damage_is_said_aloud_and_kept() {
         let (_folder, home, key) = settled();
-        let path = home.record(&key);
+        let path = home.record(RecordKind::Final, &key);
         for (text, why) in [
             ("{\"format\": 1", "EOF while parsing an object at line 1 column 12"),
             ("", "EOF while parsing a value at line 1 column 0"),
@@ -208,7 +247,7 @@ mod tests {
     #[test]
     fn a_folder_in_the_way_is_moved_aside() {
         let (_folder, home, key) = settled();
-        fs::create_dir_all(home.record(&key)).unwrap();
+        fs::create_dir_all(home.record(RecordKind::Final, &key)).unwrap();
         assert!(matches!(load_record(&home, &key), RecordFact::Damaged(_)));
         assert!(store_record(&home, &key, &record(), now()).unwrap().unwrap().is_dir());
         assert!(matches!(load_record(&home, &key), RecordFact::Found(_)));
@@ -218,9 +257,18 @@ mod tests {
     fn every_torn_record_is_damaged_and_none_is_believed() {
         let (_folder, home, key) = settled();
         store_record(&home, &key, &record(), now()).unwrap();
-        let whole = fs::read(home.record(&key)).unwrap();
+        let whole = fs::read(home.record(RecordKind::Final, &key)).unwrap();
         for length in 0..whole.len() - 2 {
-            assert!(parse(&whole[..length]).is_err(), "{length}");
+            assert!(parse::<Record>(&whole[..length]).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn each_kind_of_image_has_records_of_its_own() {
+        let (_folder, home, key) = settled();
+        store(&home, RecordKind::Extended, &key, &["act".to_owned()], now()).unwrap();
+        assert_eq!(load(&home, RecordKind::Extended, &key), Stored::Found(["act".to_owned()]));
+        assert_eq!(load::<[String; 1]>(&home, RecordKind::Base, &key), Stored::Missing);
+        assert_eq!(load_record(&home, &key), RecordFact::Missing);
     }
 }

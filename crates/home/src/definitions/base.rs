@@ -115,7 +115,7 @@ mod tests {
         home.write("custom/base-images/other/base.yml", GOOD);
         home.write("custom/base-images/other/Dockerfile", "");
         home.write("packaged/bases/OTHER/base.yml", GOOD);
-        insta::assert_snapshot!(home.told(&load(&home, "mine").unwrap_err()), @r"
+        insta::assert_snapshot!(home.told(&load(&home, "mine").unwrap_err()), @"
         bases mine and Mine in [HOME]/custom/base-images differ only in case, and images are named in lower case
         hint: rename one of the two folders
         ");
@@ -127,7 +127,7 @@ mod tests {
     fn who_needs_a_base_is_told_which_there_are() {
         let home = with_base("custom/base-images/debian-dev");
         let base = BaseName::parse("debian-def").unwrap();
-        insta::assert_snapshot!(home.told(&base_not_found(&home.roots, &base)), @r"
+        insta::assert_snapshot!(home.told(&base_not_found(&home.roots, &base)), @"
         base debian-def is not defined in [HOME]/custom/base-images, [HOME]/root/custom/image-base, [HOME]/packaged/bases, [HOME]/packaged/base-build/bases
         hint: did you mean debian-dev?
         ");

@@ -103,7 +103,7 @@ mod tests {
         for nothing in ["scripts/README", "scripts/.hidden.sh", "scripts/folder.sh/x"] {
             home.write(&format!("custom/extensions/act/{nothing}"), "");
             insta::allow_duplicates! {
-                insta::assert_snapshot!(mistake(&home, "act"), @r"
+                insta::assert_snapshot!(mistake(&home, "act"), @"
                 extension act has no script in scripts/, no Dockerfile and no shares in [HOME]/custom/extensions/act
                 hint: put a script such as scripts/01-install.sh into it
                 ");
@@ -120,12 +120,12 @@ mod tests {
     #[test]
     fn an_unknown_extension_is_answered_with_the_places_and_the_names_there_are() {
         let home = settled();
-        insta::assert_snapshot!(mistake(&home, "act"), @r"
+        insta::assert_snapshot!(mistake(&home, "act"), @"
         extension act is not defined in [HOME]/custom/extensions, [HOME]/root/custom/extensions, [HOME]/root/custom/extension
         hint: there are no extensions in these folders
         ");
         home.write("custom/extensions/act/extension.yml", "[");
-        insta::assert_snapshot!(mistake(&home, "actt"), @r"
+        insta::assert_snapshot!(mistake(&home, "actt"), @"
         extension actt is not defined in [HOME]/custom/extensions, [HOME]/root/custom/extensions, [HOME]/root/custom/extension
         hint: did you mean act?
         ");
@@ -156,7 +156,7 @@ mod tests {
         home.write("elsewhere.yml", GOOD);
         fs::create_dir_all(home.path("custom/extensions/act")).unwrap();
         symlink("../../../elsewhere.yml", home.path("custom/extensions/act/extension.yml")).unwrap();
-        insta::assert_snapshot!(mistake(&home, "act"), @r"
+        insta::assert_snapshot!(mistake(&home, "act"), @"
         [HOME]/custom/extensions/act/extension.yml is a link that leads out of its folder, to [HOME]/elsewhere.yml
         hint: put the file itself there
         ");
@@ -167,7 +167,7 @@ mod tests {
         let home = settled();
         home.write("custom/extensions/act/extension.yml", GOOD);
         home.write("custom/extensions/ACT/extension.yml", GOOD);
-        insta::assert_snapshot!(mistake(&home, "act"), @r"
+        insta::assert_snapshot!(mistake(&home, "act"), @"
         extensions act and ACT in [HOME]/custom/extensions differ only in case, and images are named in lower case
         hint: rename one of the two folders
         ");

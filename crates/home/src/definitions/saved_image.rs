@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(load(&home, "dev").unwrap().choice.base.as_str(), base);
         }
         assert_eq!(list_saved_images(&home.roots).unwrap(), [name("dev")]);
-        insta::assert_snapshot!(home.told(&load(&home, "devv").unwrap_err()), @r"
+        insta::assert_snapshot!(home.told(&load(&home, "devv").unwrap_err()), @"
         image devv is not defined in [HOME]/custom/image-extended, [HOME]/root/custom/image-extended, [HOME]/root/state/image-extended/state
         hint: did you mean dev?
         ");

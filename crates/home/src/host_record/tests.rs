@@ -109,7 +109,7 @@ proptest! {
             built_at: quoted(), image_id: quoted(), image_ref: quoted(),
         });
         prop_assert!(yaml.lines().all(|line| line.ends_with('"')), "{}", yaml);
-        let read = from_yaml(&yaml).unwrap();
+        let read: Read = from_yaml(&yaml).unwrap();
         prop_assert_eq!(&read.agent_version, &text);
         prop_assert_eq!(&read.image_ref, &text);
     }
