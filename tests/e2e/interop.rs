@@ -1,5 +1,7 @@
 //! The host tool, in the release whose records we write, finds nothing to do after us.
 
+mod user_layers;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
