@@ -1,13 +1,22 @@
-//! Documents that are made from the programs say what the programs say.
+//! Documents that are made from the programs, or for them, say what the programs do.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod schema;
 
 use std::path::Path;
 use std::process::Command;
 
 use aicage_tests::program;
 
+/// Returns the folder of the whole project.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 #[test]
 fn the_command_lines_are_documented_as_they_are() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let root = root();
     let (builder, checker) = (program("aicage-builder"), program("aicage-checker"));
     let folder = builder.parent().unwrap();
     assert_eq!(Some(folder), checker.parent());

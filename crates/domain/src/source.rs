@@ -336,7 +336,11 @@ fn address(given: &Spanned<Text>) -> Result<String, Mistake> {
         (!authority.is_empty() && !authority.contains('@')).then_some(authority)
     };
     let is_this_machine = |authority: &str| {
-        let name = authority.rsplit_once(':').map_or(authority, |(name, _)| name);
+        let name = match authority.rsplit_once(':') {
+            // A colon within brackets belongs to an IPv6 address.
+            Some((name, port)) if !port.ends_with(']') => name,
+            _ => authority,
+        };
         matches!(name, "localhost" | "127.0.0.1" | "[::1]")
     };
     let fits = match text.split_once("://") {
@@ -386,6 +390,7 @@ mod tests {
             "source: oci-tag\nrepository: ghcr.io/acme/tool\n",
             "source: http-json\nurl: https://example.org/latest.json\npointer: /version\n",
             "source: http-text\nurl: http://localhost:8080/latest\npattern: 'version (\\S+)'\n",
+            "source: http-text\nurl: 'http://[::1]/latest'\n",
         ] {
             let kind = text.split(['\n', ' ']).nth(1).unwrap();
             assert_eq!(parse(text).source.kind().as_str(), kind);
