@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 /// The checker's name, beside this program's own.
 const CHECKER: &str = "aicage-checker";
 
-/// How long the checker may take in all; its own limits are shorter.
-const CHECK_LIMIT: Duration = Duration::from_secs(120);
+/// How long the checker may take in all. Its own limits are far shorter but for one: it may have to pull an image first.
+const CHECK_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// How to call the checker.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use domain::name::AgentName;
 use home::{Home, Roots};
 
 use crate::run::{CheckRequest, Which};
-use crate::venue::{ORDER, Way};
+use crate::venue::{ORDER, PullChoice, Way};
 
 /// The image that scripts run in when nothing else is asked for: the builder image as `scripts/image` names it.
 const IMAGE: &str = "aicage-builder:dev";
@@ -51,9 +51,13 @@ pub(crate) struct VersionArguments {
     #[arg(long)]
     no_host: bool,
 
-    /// The image that scripts run in; the engine must have it.
+    /// The image that scripts run in.
     #[arg(long, value_name = "IMAGE", env = "AICAGE_CHECKER_IMAGE", default_value = IMAGE)]
     checker_image: String,
+
+    /// Whether the engine pulls that image first [default: missing for a name that begins with a registry, else never].
+    #[arg(long, value_enum, value_name = "WHEN", env = "AICAGE_PULL_CHECKER_IMAGE")]
+    pull_checker_image: Option<PullChoice>,
 
     /// Take an answer that an earlier run found, when it is not older than this.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
@@ -136,6 +140,7 @@ impl VersionArguments {
             is_recording: !self.no_record,
             certificates: certificates.into_iter().collect(),
             hands_on_certificates,
+            pull: self.pull_checker_image.unwrap_or_else(|| PullChoice::usual(&self.checker_image)),
             image: self.checker_image,
             home,
         })
@@ -208,8 +213,12 @@ mod tests {
                                            container, host [env: AICAGE_VERSION_VIA=] [default: native
                                            container host] [possible values: native, container, host]
               --no-host                    Run no script on this machine itself
-              --checker-image <IMAGE>      The image that scripts run in; the engine must have it [env:
-                                           AICAGE_CHECKER_IMAGE=] [default: aicage-builder:dev]
+              --checker-image <IMAGE>      The image that scripts run in [env: AICAGE_CHECKER_IMAGE=]
+                                           [default: aicage-builder:dev]
+              --pull-checker-image <WHEN>  Whether the engine pulls that image first [default: missing for a
+                                           name that begins with a registry, else never] [env:
+                                           AICAGE_PULL_CHECKER_IMAGE=] [possible values: always, missing,
+                                           never]
               --max-age <SECONDS>          Take an answer that an earlier run found, when it is not older
                                            than this [default: 0]
               --allow-cached               Print the last known version where none is found now, and say so

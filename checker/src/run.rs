@@ -21,7 +21,7 @@ use crate::last;
 use crate::secrets::Secrets;
 use crate::sources::Sources;
 use crate::strays::Strays;
-use crate::venue::{self, Means, Subject, Way};
+use crate::venue::{self, CheckerImage, Means, PullChoice, Subject, Way};
 
 /// How many agents are looked at together. Most of a look is waiting for a network.
 const TOGETHER: usize = 16;
@@ -63,6 +63,8 @@ pub(crate) struct CheckRequest {
     pub(crate) hands_on_certificates: bool,
     /// The image that scripts run in.
     pub(crate) image: String,
+    /// Whether that image is pulled.
+    pub(crate) pull: PullChoice,
 }
 
 /// Looks for the version of every agent of `request`, and tells each answer as soon as it is there, with whether it is
@@ -129,7 +131,7 @@ async fn until_a_signal(
         secrets,
         sources,
         environment,
-        image: request.image.clone(),
+        image: CheckerImage::new(request.image.clone(), request.pull),
         certificates,
         interrupted,
     };

@@ -3,6 +3,7 @@
 mod container;
 mod excerpt;
 mod host;
+mod image;
 mod native;
 mod outcome;
 mod process;
@@ -19,6 +20,7 @@ use crate::environment::Environment;
 use crate::secrets::Secrets;
 use crate::sources::{Native, Sources};
 
+pub(crate) use self::image::{CheckerImage, PullChoice};
 pub(crate) use self::native::of as native_of;
 
 /// One way of looking for a version.
@@ -59,7 +61,7 @@ pub(crate) struct Means {
     /// The environment that this program was called with.
     pub(crate) environment: Environment,
     /// The image that scripts run in.
-    pub(crate) image: String,
+    pub(crate) image: CheckerImage,
     /// The certificates that scripts in containers trust instead of their image's, as PEM.
     pub(crate) certificates: Option<Vec<u8>>,
     /// Turns true when the run must end.

@@ -10,6 +10,7 @@ use domain::version::AgentVersion;
 use engine::{Confined, ConfinedEnd, Endpoint, Engine, EngineError};
 
 use super::Means;
+use super::image::PullError;
 use super::outcome::{End, OUTPUT_LIMIT_BYTES, Outcome, OutcomeError, Tail};
 use super::script::{self, ScriptError, without_carriage_returns};
 
@@ -52,8 +53,12 @@ pub(super) enum ContainerError {
     Copy(#[source] io::Error),
     #[error("the definition has more than {COPIED_LIMIT_FILES} files or {COPIED_LIMIT_BYTES} bytes")]
     TooLarge,
-    #[error("the engine has no image {0}; make it, or name another with --checker-image")]
+    #[error(
+        "the engine has no image {0}; make it, have it pulled with --pull-checker-image=missing, or name another with --checker-image"
+    )]
     NoImage(String),
+    #[error(transparent)]
+    NotPulled(#[from] PullError),
     #[error(transparent)]
     Engine(EngineError),
     #[error(transparent)]
@@ -75,7 +80,7 @@ pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Resul
     let command = ["timeout", "-s", "KILL", &seconds, "bash", VERSION_SCRIPT];
     let engine = Engine::connect(&endpoint);
     let confined = Confined {
-        image: image(&engine, means).await.map_err(ContainerError::Engine)?,
+        image: image(&engine, means).await?,
         command: command.map(str::to_owned).to_vec(),
         environment,
         folder: FOLDER.to_owned(),
@@ -83,7 +88,10 @@ pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Resul
         time_limit: limit,
         output_limit_bytes: OUTPUT_LIMIT_BYTES,
     };
-    let outcome = engine.run_confined(&confined, means.interrupted.clone()).await;
+    let mut outcome = engine.run_confined(&confined, means.interrupted.clone()).await;
+    if matches!(outcome, Err(EngineError::NoImage { .. })) && means.image.fetch_missing(&engine, means).await? {
+        outcome = engine.run_confined(&confined, means.interrupted.clone()).await;
+    }
     let outcome = outcome.map_err(|error| match error {
         EngineError::NoImage { image } => ContainerError::NoImage(image),
         error => ContainerError::Engine(error),
@@ -105,14 +113,17 @@ pub(super) fn has_engine(means: &Means) -> bool {
 }
 
 /// Returns the image to run in: the one this program runs in, where that is the builder image, else the configured one.
-async fn image(engine: &Engine, means: &Means) -> Result<String, EngineError> {
+async fn image(engine: &Engine, means: &Means) -> Result<String, ContainerError> {
     // Docker names a container, for itself, by the start of its id.
     let own = means.environment.get("HOSTNAME").filter(|_| means.is_in_builder_image());
     let image = match own {
-        Some(own) => engine.image_of_container(own).await?,
+        Some(own) => engine.image_of_container(own).await.map_err(ContainerError::Engine)?,
         None => None,
     };
-    Ok(image.unwrap_or_else(|| means.image.clone()))
+    match image {
+        Some(image) => Ok(image),
+        None => Ok(means.image.ready(engine, means).await?),
+    }
 }
 
 /// Packs the definition for the container: scripts with ends of lines as bash needs them, everything readable by

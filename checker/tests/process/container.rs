@@ -1,6 +1,10 @@
 //! Scripts in containers, on every engine that the test environment names.
 
 use std::fs;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::fixture::Fixture;
 
@@ -13,9 +17,7 @@ const IMAGE: &str = "aicage-test-base:minbase";
 
 /// Runs a script on every engine and returns what each run shows, with the fixture's folder left as it was.
 fn on_every_engine(script: &str, arguments: &[&str]) -> Vec<(String, Option<i32>)> {
-    let host =
-        |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"));
-    let hosts = ENGINES.map(host);
+    let hosts = ENGINES.map(variable);
     let run = |host: String| {
         let fixture = Fixture::with(script);
         let mut command = fixture.command();
@@ -72,6 +74,73 @@ fn an_image_that_is_not_there_is_named() {
     for (shown, code) in on_every_engine("echo 1", &["--checker-image", "aicage-test-none:none"]) {
         assert_eq!(code, Some(6));
         assert!(shown.contains("the engine has no image aicage-test-none:none"), "{shown}");
+    }
+}
+
+/// An image of this process's own in a registry, which no engine has under this name.
+struct Published {
+    name: String,
+}
+
+impl Published {
+    /// Pushes the test image; `credentials` is the JSON that the engine shows to the registry.
+    fn push(registry: &str, test: &str, credentials: &str) -> Self {
+        let host = variable(ENGINES[0]);
+        let (repository, tag) = (format!("{registry}/checker/image"), format!("{test}-{}", std::process::id()));
+        api(&host, "POST", &format!("images/{IMAGE}/tag?repo={repository}&tag={tag}"), "");
+        let said = api(&host, "POST", &format!("images/{repository}/push?tag={tag}"), credentials);
+        assert!(!said.contains("error"), "{said}");
+        let published = Self { name: format!("{repository}:{tag}") };
+        published.forget(&host);
+        published
+    }
+
+    /// Takes the name from an engine, and says whether it was there.
+    fn forget(&self, host: &str) -> bool {
+        api(host, "DELETE", &format!("images/{}", self.name), "").contains("Untagged")
+    }
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run the tests with `make test`"))
+}
+
+/// Asks an engine itself and returns its answer.
+fn api(host: &str, method: &str, path: &str, credentials: &str) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--unix-socket", host.strip_prefix("unix://").unwrap(), "--request", method]);
+    curl.args(["--header", &format!("X-Registry-Auth: {}", STANDARD.encode(credentials))]);
+    let output = curl.arg(format!("http://docker/{path}")).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn an_image_with_its_registry_is_pulled_when_it_is_missing() {
+    let image = Published::push(&variable("AICAGE_TEST_REGISTRY"), "plain", "{}");
+    let named = ["--checker-image", image.name.as_str()];
+    for (shown, code) in on_every_engine("echo 1", &[&named[..], &["--pull-checker-image", "never"]].concat()) {
+        assert_eq!(code, Some(6), "{shown}");
+        assert!(shown.contains(&format!("the engine has no image {}", image.name)), "{shown}");
+    }
+    for (shown, code) in on_every_engine("echo 1", &named) {
+        assert_eq!((shown.as_str(), code), ("1\n", Some(0)));
+    }
+    // There now, it is not asked for again; a registry that knows nothing of it shows who asks all the same.
+    for host in ENGINES.map(variable) {
+        let elsewhere = format!("{}/checker/none:none", variable("AICAGE_TEST_REGISTRY"));
+        let (repository, tag) = elsewhere.rsplit_once(':').unwrap();
+        api(&host, "POST", &format!("images/{}/tag?repo={repository}&tag={tag}", image.name), "");
+        let run = |pull: &str| {
+            let fixture = Fixture::with("echo 1");
+            let mut command = fixture.command();
+            command.args(["version", "a", "--via", "container", "--checker-image", &elsewhere]);
+            fixture.run(command.args(["--pull-checker-image", pull]).env("DOCKER_HOST", &host)).everything()
+        };
+        assert_eq!(run("missing"), "1\nexit 0");
+        let always = run("always");
+        assert!(always.contains("cannot pull") && always.ends_with("exit 6"), "{always}");
+        api(&host, "DELETE", &format!("images/{elsewhere}"), "");
+        assert!(image.forget(&host), "it was pulled by every engine");
     }
 }
 

@@ -11,7 +11,6 @@ use futures_util::StreamExt as _;
 
 use crate::client::Engine;
 use crate::error::EngineError;
-use crate::image::LocalImage;
 
 /// How long an engine may say nothing while it pulls.
 ///
@@ -90,14 +89,14 @@ impl PullFailure {
 }
 
 impl Engine {
-    /// Has the engine pull `image` by its digest, else its tag, and returns what it then has under that name.
+    /// Has the engine pull `image` by its digest, else its tag, for its own platform.
     ///
-    /// The platform is the engine's own. Dropping the call ends the pull, as far as no other client waits for it.
+    /// Dropping the call ends the pull, as far as no other client waits for it.
     ///
     /// # Errors
     /// [`EngineError::NotPulled`] when the registry or the network says no, [`EngineError::NoAnswer`] after ten minutes
     /// without a sign, any other when the engine cannot be asked.
-    pub async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) -> Result<LocalImage, EngineError> {
+    pub async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) -> Result<(), EngineError> {
         let call = format!("pull {image}");
         let by = image.digest().map(|digest| digest.to_string()).or_else(|| image.tag().map(str::to_owned));
         let options = CreateImageOptionsBuilder::new()
@@ -134,7 +133,13 @@ impl Engine {
             }
         }
         // That the stream ended without an error has been seen without the image being there.
-        self.image(image).await?.ok_or_else(|| EngineError::NoImage { image: image.to_string() })
+        match self.image(image).await {
+            Ok(None) => Err(EngineError::NoImage { image: image.to_string() }),
+            // containerd's store does not download layers that it has from elsewhere, and then tells nothing of the
+            // image but its name; it can be used all the same (seen on 28.5).
+            Ok(Some(_)) | Err(EngineError::Answer { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

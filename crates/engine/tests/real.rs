@@ -85,6 +85,11 @@ impl Real {
         assert!(pushed.iter().all(Result::is_ok), "{}: {pushed:?}", self.name);
     }
 
+    async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) {
+        let pulled = self.engine.pull(image, credential).await;
+        pulled.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+    }
+
     async fn image(&self, image: &ImageRef) -> LocalImage {
         let found = self.engine.image(image).await.unwrap_or_else(|error| panic!("{}: {error}", self.name));
         found.unwrap_or_else(|| panic!("{}: no image {image}", self.name))
@@ -306,13 +311,39 @@ async fn a_pulled_image_is_known_by_the_registrys_digest() {
         real.engine.untag(&image).await.unwrap();
         assert_eq!(real.engine.image(&image).await.unwrap(), None, "{}", real.name);
 
-        let back = real.engine.pull(&image, None).await.unwrap_or_else(|error| panic!("{}: {error}", real.name));
+        real.pull(&image, None).await;
+        let back = real.image(&image).await;
         let digest = back.pulled_as(image.repository()).unwrap_or_else(|| panic!("{}: {back:?}", real.name));
         assert_eq!(back.pulled_as(&other), None);
         assert_eq!(back.content, made.content, "{}", real.name);
         assert_eq!(back.store, real.store, "{}", real.name);
         assert_eq!(real.image(&image.pinned(digest)).await.id, back.id, "{}", real.name);
         real.engine.untag(&image).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_image_whose_layers_are_there_in_other_packing_is_pulled() {
+    let image: ImageRef =
+        format!("{}/engine-test/shared:{}", variable("AICAGE_TEST_REGISTRY"), std::process::id()).parse().unwrap();
+    let engines = Real::all();
+    engines[0].load(archive(&image, "shared", json!({}))).await;
+    engines[0].push(&image, None).await;
+    let here = name("shared");
+    for real in engines {
+        real.load(archive(&here, "shared", json!({}))).await;
+        real.pull(&image, None).await;
+        // It can be used, whatever the engine tells about it.
+        let config = ContainerCreateBody {
+            image: Some(image.to_string()),
+            cmd: Some(vec!["/file".to_owned()]),
+            ..Default::default()
+        };
+        let container = real.docker.create_container(None::<CreateContainerOptions>, config).await.unwrap().id;
+        real.docker.remove_container(&container, None::<RemoveContainerOptions>).await.unwrap();
+        for name in [&here, &image] {
+            let _ = real.engine.untag(name).await;
+        }
     }
 }
 
@@ -343,13 +374,13 @@ async fn a_registry_that_wants_a_password_is_shown_one() {
             assert!(!error.to_string().contains("wrong"), "{error}");
         }
         let right = tester("s3cret-pa55");
-        let by_tag =
-            real.engine.pull(&image, Some(&right)).await.unwrap_or_else(|error| panic!("{}: {error}", real.name));
+        real.pull(&image, Some(&right)).await;
+        let by_tag = real.image(&image).await;
         assert_eq!(by_tag.content, made.content, "{}", real.name);
         let pinned = image.pinned(by_tag.pulled_as(image.repository()).unwrap());
         real.engine.untag(&image).await.unwrap();
-        let by_digest =
-            real.engine.pull(&pinned, Some(&right)).await.unwrap_or_else(|error| panic!("{}: {error}", real.name));
+        real.pull(&pinned, Some(&right)).await;
+        let by_digest = real.image(&pinned).await;
         assert_eq!(by_digest.id, by_tag.id, "{}", real.name);
         real.engine.untag(&pinned).await.unwrap();
     }
