@@ -163,7 +163,7 @@ async fn solve(
             Err(error) => return Err(error),
         };
         if let SolveError::CacheDamaged(_) = error {
-            solve.steps.iter_mut().for_each(|step| step.ignore_cache = true);
+            solve.ignore_cache();
         }
         let _ = writeln!(log, "# once more: {error}");
         means.progress.show(Shown::Note(&format!("note: once more: {error}")));

@@ -104,6 +104,8 @@ pub(crate) fn of_solve(error: &SolveError) -> Failure {
         SolveError::Abandoned(_) | SolveError::ContextChanged(_) | SolveError::Lost(_) => {
             Failure::new(Exit::TryAgain, error).hint("run it again")
         }
-        SolveError::Config(_) => Failure::new(Exit::Integrity, error),
+        SolveError::Dockerfile { .. } => Failure::new(Exit::Definition, error),
+        SolveError::NoSecret { .. } => Failure::new(Exit::Usage, error),
+        SolveError::Config(_) | SolveError::Graph(_) => Failure::new(Exit::Integrity, error),
     }
 }

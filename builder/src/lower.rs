@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use buildkit::config::ConfigChanges;
-use buildkit::llb::{Mount, MountSource, Platform, Proxies};
-use buildkit::solve::{BaseImage, Solve, Step};
+use buildkit::llb::{Platform, Proxies};
+use buildkit::mount::{Mount, MountSource};
+use buildkit::solve::{Part, Solve, Start, StartImage, Step};
 use domain::definition::INSTALL_SCRIPT;
 use domain::image::ImageRef;
 use domain::plan::Build;
@@ -49,29 +50,32 @@ pub(crate) fn lower(build: &Build, image: &ImageRef, circumstances: &Circumstanc
         environment: variables([("AGENT", &agent), ("AICAGE_AGENT_VERSION", &version)]),
         mounts: vec![
             Mount { target: format!("{MOUNTS}/{DEFINITION}"), source: MountSource::Folder(DEFINITION.to_owned()) },
-            Mount { target: format!("{MOUNTS}/ca.crt"), source: MountSource::OptionalSecret(CERTIFICATES.to_owned()) },
+            Mount {
+                target: format!("{MOUNTS}/ca.crt"),
+                source: MountSource::OptionalSecret { id: CERTIFICATES.to_owned(), mode: 0o400 },
+            },
         ],
         proxies: circumstances.proxies.clone(),
+        history: format!("install {agent} {version}: {INSTALL_SCRIPT}"),
         ignore_cache: circumstances.no_cache,
     };
     let (os, architecture) = recipe.platform.split_once('/').unwrap_or(("linux", &recipe.platform));
     Solve {
-        base: BaseImage {
+        start: Start::Image(StartImage {
             reference: build.base.reference.to_string(),
             local_only: build.base.local_only,
             name: format!("base {}", recipe.base_image.familiar()),
-        },
+        }),
         platform: Platform { os: os.to_owned(), architecture: architecture.to_owned() },
         changes: ConfigChanges {
             environment: variables([("AGENT", &agent), ("AICAGE_ENTRYPOINT_CMD", &agent)]),
             labels: recipe.labels(BUILDER_VERSION),
             labels_removed: NOT_INHERITED.map(str::to_owned).to_vec(),
-            history: vec![format!("install {agent} {version}: {INSTALL_SCRIPT}")],
             comment: format!("aicage-builder {BUILDER_VERSION}"),
             created: circumstances.created.clone(),
         },
-        steps: vec![step],
-        image: image.to_string(),
+        parts: vec![Part::Step(step)],
+        images: vec![image.to_string()],
     }
 }
 
@@ -118,16 +122,18 @@ mod tests {
 
     /// Writes a request as a person would read it; the launcher by its name.
     fn told(solve: &Solve) -> String {
-        let step = &solve.steps[0];
+        let (Start::Image(start), [Part::Step(step)]) = (&solve.start, solve.parts.as_slice()) else {
+            panic!("{solve:?}");
+        };
         let arguments: Vec<_> =
             step.arguments.iter().map(|argument| if argument == LAUNCHER { "LAUNCHER" } else { argument }).collect();
         let mut text = format!(
             "{} as {}\nfrom {} local_only={} as {:?}\nstep {:?}: {}\n",
-            solve.image,
+            solve.images[0],
             solve.platform.architecture,
-            solve.base.reference,
-            solve.base.local_only,
-            solve.base.name,
+            start.reference,
+            start.local_only,
+            start.name,
             step.name,
             arguments.join(" ")
         );
@@ -135,7 +141,7 @@ mod tests {
         step.mounts.iter().for_each(|mount| text += &format!("  mount {:?} at {}\n", mount.source, mount.target));
         solve.changes.environment.iter().for_each(|(key, value)| text += &format!("ENV {key}={value}\n"));
         solve.changes.labels.iter().for_each(|(key, value)| text += &format!("LABEL {key}={value}\n"));
-        text + &format!("without {:?}\nhistory {:?}\n", solve.changes.labels_removed, solve.changes.history)
+        text + &format!("without {:?}\nhistory {:?}\n", solve.changes.labels_removed, step.history)
     }
 
     #[test]
@@ -150,7 +156,7 @@ mod tests {
           env AGENT=codex
           env AICAGE_AGENT_VERSION=1.5.0
           mount Folder("definition") at /dev/aicage/definition
-          mount OptionalSecret("aicage-ca") at /dev/aicage/ca.crt
+          mount OptionalSecret { id: "aicage-ca", mode: 256 } at /dev/aicage/ca.crt
         ENV AGENT=codex
         ENV AICAGE_ENTRYPOINT_CMD=codex
         LABEL dev.aicage.agent=codex
@@ -168,7 +174,7 @@ mod tests {
         LABEL org.opencontainers.image.title=Codex
         LABEL org.opencontainers.image.version=1.5.0
         without ["org.opencontainers.image.base.digest", "dev.aicage.extensions"]
-        history ["install codex 1.5.0: install.sh"]
+        history "install codex 1.5.0: install.sh"
         "#);
     }
 
@@ -177,7 +183,7 @@ mod tests {
         let build = build(BaseIdentity::Content(Digest::of(b"base")), "mine:1", true);
         let image = "aicage:codex-debian-staging".parse().unwrap();
         let solve = lower(&build, &image, &circumstances());
-        assert!(solve.base.local_only);
+        assert!(told(&solve).contains("from docker.io/library/mine:1 local_only=true"));
         assert!(!solve.changes.labels.contains_key("org.opencontainers.image.base.digest"));
     }
 
@@ -187,8 +193,11 @@ mod tests {
         let image = "aicage:codex-debian-staging".parse().unwrap();
         let mut plain = lower(&build, &image, &Circumstances { proxies: Proxies::default(), ..circumstances() });
         let special = lower(&build, &image, &Circumstances { no_cache: true, ..circumstances() });
-        plain.steps[0].ignore_cache = true;
-        plain.steps[0].proxies = special.steps[0].proxies.clone();
+        let ([Part::Step(step)], [Part::Step(other)]) = (plain.parts.as_mut_slice(), special.parts.as_slice()) else {
+            panic!("{plain:?}");
+        };
+        step.ignore_cache = true;
+        step.proxies = other.proxies.clone();
         assert_eq!(plain, special);
     }
 }

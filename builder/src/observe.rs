@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use buildkit::context::{Context, ContextError, ContextRules, EntryKind};
+use buildkit::context::{Context, ContextError, ContextRules, EntryKind, RunnableScripts};
 use domain::definition::METADATA_FILES;
 use domain::digest::Digest;
 use domain::files::{FileEntry, FileKind, FileSet};
@@ -87,7 +87,10 @@ pub(crate) async fn observe(target: &Target, doors: &Doors) -> Result<Observatio
 
 async fn walk(target: &Target) -> Result<Arc<Context>, ObserveError> {
     let folder = target.agent.folder.clone();
-    let rules = ContextRules { leave_out: METADATA_FILES.map(str::to_owned).to_vec(), runnable_scripts: true };
+    let rules = ContextRules {
+        leave_out: METADATA_FILES.map(str::to_owned).to_vec(),
+        runnable_scripts: RunnableScripts::TopLevel,
+    };
     let walked = tokio::task::spawn_blocking(move || Context::walk(&folder, &rules)).await;
     let agent = target.agent.name.to_string();
     match walked.expect("walking a folder does not panic") {

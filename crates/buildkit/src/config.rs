@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 /// The search path that a process gets when its image names none (the one of BuildKit's own Dockerfile frontend).
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Changes to the config of the image that a build starts from.
+/// Changes to the config that an image has when all parts are made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigChanges {
     /// Variables to set.
@@ -16,8 +16,6 @@ pub struct ConfigChanges {
     pub labels: BTreeMap<String, String>,
     /// Labels to remove before others are set.
     pub labels_removed: Vec<String>,
-    /// What the history says of each new layer, in order.
-    pub history: Vec<String>,
     /// What the history names as the author of the new layers.
     pub comment: String,
     /// When the image was made, RFC 3339.
@@ -30,7 +28,7 @@ pub struct ConfigChanges {
 pub struct ConfigError(#[source] Option<serde_json::Error>);
 
 /// The config of an image.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImageConfig(Map<String, Value>);
 
 impl ImageConfig {
@@ -71,12 +69,31 @@ impl ImageConfig {
         folder.filter(|folder| !folder.is_empty()).unwrap_or("/").to_owned()
     }
 
+    /// Sets variables over those of the image.
+    pub fn set_environment(&mut self, more: &BTreeMap<String, String>) {
+        let mut environment = self.environment();
+        set_all(&mut environment, more);
+        object(&mut self.0, "config").insert("Env".to_owned(), json!(environment));
+    }
+
+    /// Returns the number of entries in the history.
+    pub fn history_length(&self) -> usize {
+        self.0.get("history").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
+    /// Says in the history of a new layer what it is.
+    pub fn add_history(&mut self, line: &str, changes: &ConfigChanges) {
+        let entry = json!({"created": changes.created, "created_by": line, "comment": changes.comment});
+        match self.0.entry("history").or_insert_with(|| json!([])) {
+            Value::Array(history) => history.push(entry),
+            other => *other = json!([entry]),
+        }
+    }
+
     /// Makes the changes.
     pub fn change(&mut self, changes: &ConfigChanges) {
-        let mut environment = self.environment();
-        set_all(&mut environment, &changes.environment);
+        self.set_environment(&changes.environment);
         let runtime = object(&mut self.0, "config");
-        runtime.insert("Env".to_owned(), json!(environment));
         // How an image was built from another by an older engine; untrue of the new one.
         runtime.remove("Image");
         let labels = object(runtime, "Labels");
@@ -86,12 +103,6 @@ impl ImageConfig {
         }
         for stale in ["container", "container_config", "docker_version", "parent", "id"] {
             self.0.remove(stale);
-        }
-        let history = self.0.entry("history").or_insert_with(|| json!([]));
-        if let Value::Array(history) = history {
-            let entry =
-                |line: &String| json!({"created": changes.created, "created_by": line, "comment": changes.comment});
-            history.extend(changes.history.iter().map(entry));
         }
         self.0.insert("created".to_owned(), json!(changes.created));
     }
@@ -131,14 +142,16 @@ mod tests {
             br#"{"architecture":"amd64","config":{"Env":["A=1","B=2"],"Cmd":["bash"],"Labels":{"x":"1","gone":"1"}},"rootfs":{"diff_ids":["sha256:1"]},"history":[{"created_by":"first"}],"unknown":1}"#,
         )
         .unwrap();
-        config.change(&ConfigChanges {
+        let changes = ConfigChanges {
             environment: BTreeMap::from([("B".to_owned(), "3".to_owned()), ("C".to_owned(), "4".to_owned())]),
             labels: BTreeMap::from([("y".to_owned(), "2".to_owned())]),
             labels_removed: vec!["gone".to_owned()],
-            history: vec!["second".to_owned()],
             comment: "by me".to_owned(),
             created: "2026-01-01T00:00:00Z".to_owned(),
-        });
+        };
+        config.add_history("second", &changes);
+        config.change(&changes);
+        assert_eq!(config.history_length(), 2);
         insta::assert_snapshot!(String::from_utf8(config.to_bytes()).unwrap(), @r#"{"architecture":"amd64","config":{"Cmd":["bash"],"Env":["A=1","B=3","C=4"],"Labels":{"x":"1","y":"2"}},"created":"2026-01-01T00:00:00Z","history":[{"created_by":"first"},{"comment":"by me","created":"2026-01-01T00:00:00Z","created_by":"second"}],"rootfs":{"diff_ids":["sha256:1"]},"unknown":1}"#);
     }
 

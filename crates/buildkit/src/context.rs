@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::ignore::{IgnoreRules, Matched, PatternError};
+
 /// The most entries that a folder may have. BuildKit holds each in memory on both sides.
 pub const ENTRY_LIMIT: usize = 200_000;
 
@@ -16,13 +18,46 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// The largest shell script whose line endings are converted, in bytes; it is held in memory whole.
 const SCRIPT_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Which `*.sh` files get LF line endings and the executable bits on the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RunnableScripts {
+    /// None.
+    #[default]
+    None,
+    /// Those directly in the folder.
+    TopLevel,
+    /// Those directly in this folder within it.
+    Folder(String),
+}
+
+impl RunnableScripts {
+    fn contain(&self, path: &str) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let is_there = match self {
+            Self::None => false,
+            Self::TopLevel => folder.is_empty(),
+            Self::Folder(scripts) => folder == scripts,
+        };
+        is_there && name.ends_with(".sh")
+    }
+}
+
+/// The largest Dockerfile or `.dockerignore`, in bytes. BuildKit carries both in messages of at most 4 MiB.
+const DOCKERFILE_LIMIT_BYTES: u64 = 1024 * 1024;
+
+/// What a folder's Dockerfile is called.
+const DOCKERFILE: &str = "Dockerfile";
+
+/// The files that say what is not part of a Dockerfile's context; the first that is there counts alone.
+const IGNORE_FILES: [&str; 2] = ["Dockerfile.dockerignore", ".dockerignore"];
+
 /// What to do with a folder's entries on the way.
 #[derive(Debug, Clone, Default)]
 pub struct ContextRules {
     /// Names of entries directly in the folder that are left out.
     pub leave_out: Vec<String>,
-    /// Whether `*.sh` files directly in the folder get LF line endings and the executable bits.
-    pub runnable_scripts: bool,
+    /// Which scripts are made runnable.
+    pub runnable_scripts: RunnableScripts,
 }
 
 /// Says why a folder cannot be a build's context.
@@ -61,6 +96,26 @@ pub enum ContextError {
     TooMany {
         /// The folder.
         path: PathBuf,
+    },
+    /// There is no Dockerfile where one is needed.
+    #[error("{path} is not a file")]
+    NoDockerfile {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A Dockerfile or a `.dockerignore` that is none by its size.
+    #[error("{path} is larger than {} MiB", DOCKERFILE_LIMIT_BYTES / 1024 / 1024)]
+    DockerfileTooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A `.dockerignore` with a pattern that is none.
+    #[error("cannot understand {path}")]
+    Ignore {
+        /// The file.
+        path: PathBuf,
+        /// The pattern.
+        source: PatternError,
     },
     /// A script over the limit within which line endings are converted.
     #[error("script {path} is larger than {} MiB", SCRIPT_LIMIT_BYTES / 1024 / 1024)]
@@ -115,8 +170,13 @@ impl Context {
     /// # Errors
     /// [`ContextError`] at the first entry that cannot be read or sent.
     pub fn walk(root: &Path, rules: &ContextRules) -> Result<Self, ContextError> {
+        Self::walk_without(root, rules, &IgnoreRules::default())
+    }
+
+    fn walk_without(root: &Path, rules: &ContextRules, ignore: &IgnoreRules) -> Result<Self, ContextError> {
         let mut context = Self { root: root.to_owned(), entries: Vec::new() };
-        context.walk_folder("", rules)?;
+        let walk = Walk { rules, ignore };
+        context.walk_folder("", &walk, &Matched::new(), &mut Vec::new())?;
         Ok(context)
     }
 
@@ -161,7 +221,14 @@ impl Context {
         Ok(<[u8; 32]>::from(hash.finalize()) == digest)
     }
 
-    fn walk_folder(&mut self, folder: &str, rules: &ContextRules) -> Result<(), ContextError> {
+    /// Adds what is in `folder`. `held` are the ignored folders above, which come in with the first entry that does.
+    fn walk_folder(
+        &mut self,
+        folder: &str,
+        walk: &Walk<'_>,
+        matched: &Matched,
+        held: &mut Vec<Entry>,
+    ) -> Result<(), ContextError> {
         let path = self.root.join(folder);
         let unreadable = |source| ContextError::Unreadable { path: path.clone(), source };
         let mut names = Vec::new();
@@ -173,21 +240,38 @@ impl Context {
         // The receiver takes an unsorted listing for a broken one and ends the build.
         names.sort_unstable_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
         for name in names {
-            if folder.is_empty() && rules.leave_out.contains(&name) {
+            if folder.is_empty() && walk.rules.leave_out.contains(&name) {
                 continue;
             }
             let inner = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-            if self.entries.len() >= ENTRY_LIMIT {
-                return Err(ContextError::TooMany { path: self.root.clone() });
+            let (ignored, matched) = walk.ignore.ignore(&inner, matched);
+            if ignored && !(walk.ignore.have_exceptions() && self.is_folder(&inner)?) {
+                continue;
             }
-            let entry = self.entry(inner, rules)?;
+            let entry = self.entry(inner, walk.rules)?;
             let below = (entry.kind == EntryKind::Directory).then(|| entry.path.clone());
-            self.entries.push(entry);
-            if let Some(below) = below {
-                self.walk_folder(&below, rules)?;
+            let outside = held.len();
+            held.push(entry);
+            if !ignored {
+                self.entries.append(held);
+                if self.entries.len() > ENTRY_LIMIT {
+                    return Err(ContextError::TooMany { path: self.root.clone() });
+                }
             }
+            if let Some(below) = below {
+                self.walk_folder(&below, walk, &matched, held)?;
+            }
+            held.truncate(outside);
         }
         Ok(())
+    }
+
+    fn is_folder(&self, inner: &str) -> Result<bool, ContextError> {
+        let path = self.root.join(inner);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) => Ok(metadata.is_dir()),
+            Err(source) => Err(ContextError::Unreadable { path, source }),
+        }
     }
 
     fn entry(&self, inner: String, rules: &ContextRules) -> Result<Entry, ContextError> {
@@ -198,7 +282,7 @@ impl Context {
         let kind = if metadata.is_dir() {
             EntryKind::Directory
         } else if metadata.is_file() {
-            let converted = rules.runnable_scripts && !inner.contains('/') && inner.ends_with(".sh");
+            let converted = rules.runnable_scripts.contain(&inner);
             if converted {
                 mode |= 0o111;
             }
@@ -227,6 +311,77 @@ impl Context {
         };
         Ok(Entry { path: inner, mode, kind })
     }
+}
+
+/// What holds for every folder of a walk.
+struct Walk<'a> {
+    rules: &'a ContextRules,
+    ignore: &'a IgnoreRules,
+}
+
+/// A folder with a Dockerfile, as a build of it sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerfileContext {
+    /// All that its `.dockerignore` leaves.
+    pub context: Context,
+    /// The Dockerfile and the ignore files, also where these ignore themselves.
+    pub dockerfile: Context,
+}
+
+impl DockerfileContext {
+    /// Walks and hashes a folder, `leave_out` being names directly in it that are not sent.
+    ///
+    /// The patterns are applied here, not left to the engine, so that what is hashed is what a build can see.
+    ///
+    /// # Errors
+    /// [`ContextError`] when there is no Dockerfile, when an ignore file cannot be understood, and at the first entry
+    /// that is not ignored and cannot be read or sent.
+    pub fn walk(root: &Path, leave_out: &[String]) -> Result<Self, ContextError> {
+        let mut dockerfile = Context { root: root.to_owned(), entries: Vec::new() };
+        let path = root.join(DOCKERFILE);
+        dockerfile.entries.push(small_file(root, DOCKERFILE)?.ok_or(ContextError::NoDockerfile { path })?);
+        let mut ignore = None;
+        for name in IGNORE_FILES {
+            let Some(entry) = small_file(root, name)? else { continue };
+            dockerfile.entries.push(entry);
+            if ignore.is_none() {
+                let path = root.join(name);
+                let text = match fs::read(&path) {
+                    Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                    Err(source) => return Err(ContextError::Unreadable { path, source }),
+                };
+                ignore = Some(IgnoreRules::parse(&text).map_err(|source| ContextError::Ignore { path, source })?);
+            }
+        }
+        dockerfile.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let rules = ContextRules { leave_out: leave_out.to_vec(), ..ContextRules::default() };
+        let context = Context::walk_without(root, &rules, &ignore.unwrap_or_default())?;
+        Ok(Self { context, dockerfile })
+    }
+}
+
+/// Returns a file directly in `root`, a link within it being what it leads to; nothing if there is none of that name.
+fn small_file(root: &Path, name: &str) -> Result<Option<Entry>, ContextError> {
+    let path = root.join(name);
+    let unreadable = |source| ContextError::Unreadable { path: path.clone(), source };
+    let real = match path.canonicalize() {
+        Ok(real) => real,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    if !real.starts_with(root.canonicalize().map_err(unreadable)?) {
+        return Err(ContextError::LinkLeavesFolder { path, target: real.display().to_string() });
+    }
+    let metadata = fs::metadata(&real).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(ContextError::NoDockerfile { path });
+    }
+    if metadata.len() > DOCKERFILE_LIMIT_BYTES {
+        return Err(ContextError::DockerfileTooLarge { path });
+    }
+    let (size, digest) = digest_of_file(&real).map_err(unreadable)?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    Ok(Some(Entry { path: name.to_owned(), mode, kind: EntryKind::File { size, digest, converted: false } }))
 }
 
 fn digest_of_file(path: &Path) -> io::Result<(u64, [u8; 32])> {
@@ -283,7 +438,7 @@ mod tests {
     use super::*;
 
     fn rules() -> ContextRules {
-        ContextRules { leave_out: vec!["agent.yml".to_owned()], runnable_scripts: true }
+        ContextRules { leave_out: vec!["agent.yml".to_owned()], runnable_scripts: RunnableScripts::TopLevel }
     }
 
     fn listing(context: &Context) -> String {
@@ -326,6 +481,20 @@ mod tests {
         777 link -> a/z.sh
         644 ä 0
         ");
+    }
+
+    #[test]
+    fn scripts_of_a_folder_within_are_made_runnable_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for path in ["top.sh", "scripts/a.sh", "scripts/lib/b.sh"] {
+            write(folder, path, "a\r\n", 0o644);
+        }
+        let runnable_scripts = RunnableScripts::Folder("scripts".to_owned());
+        let context = Context::walk(folder, &ContextRules { runnable_scripts, ..ContextRules::default() }).unwrap();
+        let converted = |entry: &&Entry| matches!(entry.kind, EntryKind::File { converted: true, .. });
+        let found: Vec<_> = context.entries.iter().filter(converted).map(|entry| (&*entry.path, entry.mode)).collect();
+        assert_eq!(found, [("scripts/a.sh", 0o755)]);
     }
 
     #[test]

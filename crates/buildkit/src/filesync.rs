@@ -13,6 +13,7 @@ use tokio_stream::StreamExt as _;
 use tonic::{Status, Streaming};
 
 use crate::context::{Context, Entry, EntryKind};
+use crate::follow::select;
 
 /// How many packets may wait for the connection; with data in each, some 2 MiB.
 pub(crate) const QUEUE_PACKETS: usize = 32;
@@ -24,18 +25,21 @@ const MODE_SYMLINK: u32 = 1 << 27;
 /// Go's `os.FileMode` bits for set-uid, set-gid and sticky, beside the Unix ones.
 const MODE_SPECIAL: [(u32, u32); 3] = [(0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20)];
 
-/// Sends `context` to the receiver at the other end of `requests` and `packets`.
+/// Sends `context`, or only `paths` of it if there are any, to the receiver at the other end of `requests` and
+/// `packets`.
 pub(crate) async fn send(
     context: Arc<Context>,
+    paths: Vec<String>,
     mut requests: Streaming<Packet>,
     packets: mpsc::Sender<Result<Packet, Status>>,
 ) {
+    let selected = Arc::new(select(context.entries(), &paths));
     let list = {
-        let (context, packets) = (context.clone(), packets.clone());
+        let (context, selected, packets) = (context.clone(), selected.clone(), packets.clone());
         tokio::spawn(async move {
-            for entry in context.entries() {
-                let packet =
-                    Packet { r#type: PacketType::PacketStat.into(), stat: Some(stat(entry)), ..Packet::default() };
+            for number in selected.iter() {
+                let stat = Some(stat(&context.entries()[*number as usize]));
+                let packet = Packet { r#type: PacketType::PacketStat.into(), stat, ..Packet::default() };
                 if packets.send(Ok(packet)).await.is_err() {
                     return;
                 }
@@ -48,7 +52,7 @@ pub(crate) async fn send(
     let (wanted, queue) = mpsc::unbounded_channel();
     let files = {
         let packets = packets.clone();
-        tokio::task::spawn_blocking(move || send_files(&context, queue, &packets))
+        tokio::task::spawn_blocking(move || send_files(&context, &selected, queue, &packets))
     };
     while let Some(request) = requests.next().await {
         let Ok(request) = request else { break };
@@ -75,11 +79,12 @@ pub(crate) async fn send(
 
 fn send_files(
     context: &Context,
+    selected: &[u32],
     mut wanted: mpsc::UnboundedReceiver<u32>,
     packets: &mpsc::Sender<Result<Packet, Status>>,
 ) {
     while let Some(id) = wanted.blocking_recv() {
-        let Some(entry) = context.entries().get(id as usize) else {
+        let Some(entry) = selected.get(id as usize).and_then(|number| context.entries().get(*number as usize)) else {
             let _ = packets.blocking_send(Err(Status::invalid_argument(format!("no entry has number {id}"))));
             return;
         };

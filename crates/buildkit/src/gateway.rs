@@ -4,6 +4,8 @@
 //! engines with graph drivers ignore it. The gateway's calls run on the ordinary connection and name the solve in a
 //! header.
 
+use std::collections::HashMap;
+
 use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_client::LlbBridgeClient;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::{
@@ -20,7 +22,7 @@ use crate::llb::Platform;
 const BUILD_ID_HEADER: &str = "buildkit-controlapi-buildid";
 
 /// The key of an image's config in a frontend's result (BuildKit, `exporter/containerimage/exptypes`).
-const CONFIG_KEY: &str = "containerimage.config";
+pub(crate) const CONFIG_KEY: &str = "containerimage.config";
 
 pub(crate) struct Gateway {
     client: LlbBridgeClient<Channel>,
@@ -59,12 +61,27 @@ impl Gateway {
 
     /// Has a graph solved, as lazily as the engine likes.
     pub(crate) async fn solve(&mut self, definition: pb::Definition) -> Result<FrontendResult, Status> {
-        let request = self.request(SolveRequest {
-            definition: Some(definition),
-            allow_result_return: true,
-            allow_result_array_ref: true,
+        self.ask(SolveRequest { definition: Some(definition), ..SolveRequest::default() }).await
+    }
+
+    /// Has one of the engine's frontends make a graph.
+    pub(crate) async fn frontend(
+        &mut self,
+        frontend: &str,
+        options: HashMap<String, String>,
+        inputs: HashMap<String, pb::Definition>,
+    ) -> Result<FrontendResult, Status> {
+        self.ask(SolveRequest {
+            frontend: frontend.to_owned(),
+            frontend_opt: options,
+            frontend_inputs: inputs,
             ..SolveRequest::default()
-        });
+        })
+        .await
+    }
+
+    async fn ask(&mut self, request: SolveRequest) -> Result<FrontendResult, Status> {
+        let request = self.request(SolveRequest { allow_result_return: true, allow_result_array_ref: true, ..request });
         let answer = self.client.solve(request).await?.into_inner();
         answer.result.ok_or_else(|| Status::internal("the engine answered a solve without a result"))
     }

@@ -5,15 +5,24 @@
 
 pub mod config;
 pub mod context;
+pub mod dockerfile;
 pub mod endpoint;
 pub mod llb;
+pub mod mount;
 pub mod progress;
+pub mod rewrite;
 pub mod session;
 pub mod solve;
 
+mod capability;
 mod connect;
+mod failure;
 mod filesync;
+mod follow;
 mod gateway;
+mod ignore;
 mod rawjson;
+mod serve;
 
 pub use connect::{BuildKit, ConnectError};
+pub use ignore::PatternError;

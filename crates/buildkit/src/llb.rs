@@ -10,6 +10,8 @@ use bollard_buildkit_proto::pb;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::mount::{Mount, NO_INPUT};
+
 /// The operating system and processor that an operation is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Platform {
@@ -23,25 +25,6 @@ impl From<&Platform> for pb::Platform {
     fn from(platform: &Platform) -> Self {
         Self { os: platform.os.clone(), architecture: platform.architecture.clone(), ..Self::default() }
     }
-}
-
-/// What is mounted into an exec besides its root file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MountSource {
-    /// A folder that the session serves under this name. Writable for the process; what it writes is thrown away.
-    Folder(String),
-    /// A secret that the session serves under this id, readable by its owner only. When the session has none of that
-    /// id, nothing is mounted. Its content is no part of the cache key.
-    OptionalSecret(String),
-}
-
-/// One mount of an exec.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mount {
-    /// Where. Outside of `/dev`, an empty folder stays in the result on some engines.
-    pub target: String,
-    /// What.
-    pub source: MountSource,
 }
 
 /// Proxies for the processes of an exec. They are no part of the cache key.
@@ -78,11 +61,14 @@ pub struct Exec {
     pub ignore_cache: bool,
 }
 
+/// The key of an operation's name in its metadata.
+pub(crate) const NAME_KEY: &str = "llb.customname";
+
 /// A result of an operation, usable as input of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    digest: String,
-    index: i64,
+    pub(crate) digest: String,
+    pub(crate) index: i64,
 }
 
 /// A graph under construction.
@@ -91,6 +77,8 @@ pub struct Graph {
     platform: pb::Platform,
     session: String,
     operations: Vec<Vec<u8>>,
+    /// The operations' digests, in the same order.
+    digests: Vec<String>,
     metadata: BTreeMap<String, pb::OpMetadata>,
 }
 
@@ -101,8 +89,40 @@ impl Graph {
             platform: platform.into(),
             session: session.to_owned(),
             operations: Vec::new(),
+            digests: Vec::new(),
             metadata: BTreeMap::new(),
         }
+    }
+
+    /// Returns the digests of all operations, each behind those it stands on.
+    pub(crate) fn digests(&self) -> &[String] {
+        &self.digests
+    }
+
+    /// Returns the operation with this digest, if the graph has it.
+    pub(crate) fn operation(&self, digest: &str) -> Option<pb::Op> {
+        let index = self.digests.iter().position(|known| known == digest)?;
+        pb::Op::decode(self.operations[index].as_slice()).ok()
+    }
+
+    /// Returns the name of the operation with this digest, if it was given one.
+    pub(crate) fn name(&self, digest: &str) -> Option<&str> {
+        self.metadata.get(digest)?.description.get(NAME_KEY).map(String::as_str)
+    }
+
+    /// Says whether the graph has an operation with this digest.
+    pub(crate) fn has(&self, digest: &str) -> bool {
+        self.metadata.contains_key(digest)
+    }
+
+    /// Adds an operation as its bytes and returns its digest.
+    pub(crate) fn insert(&mut self, bytes: Vec<u8>, metadata: pb::OpMetadata) -> String {
+        let digest = digest_of(&bytes);
+        if self.metadata.insert(digest.clone(), metadata).is_none() {
+            self.operations.push(bytes);
+            self.digests.push(digest.clone());
+        }
+        digest
     }
 
     /// Adds an image's file system; `local_only` keeps the engine from asking a registry.
@@ -114,7 +134,8 @@ impl Graph {
         self.source(format!("docker-image://{reference}"), attributes, name)
     }
 
-    fn folder(&mut self, folder: &str) -> Output {
+    /// Adds a folder of the session.
+    pub(crate) fn folder(&mut self, folder: &str) -> Output {
         let attributes = BTreeMap::from([
             ("local.sharedkeyhint".to_owned(), folder.to_owned()),
             // Without it, two solves at once whose folders have one name are one vertex to the engine, and the second
@@ -129,27 +150,16 @@ impl Graph {
         self.add(Vec::new(), pb::op::Op::Source(source), name, false)
     }
 
-    /// Adds a process run on `root` and returns the root file system that it leaves.
-    pub fn exec(&mut self, root: &Output, exec: &Exec) -> Output {
-        let mut inputs = vec![root.clone()];
-        let mut mounts = vec![pb::Mount { input: 0, dest: "/".to_owned(), output: 0, ..pb::Mount::default() }];
+    /// Adds a process run on `root`, or on an empty file system, and returns the root file system that it leaves.
+    pub fn exec(&mut self, root: Option<&Output>, exec: &Exec) -> Output {
+        let mut inputs: Vec<Output> = root.cloned().into_iter().collect();
+        let input = if root.is_some() { 0 } else { NO_INPUT };
+        let mut mounts = vec![pb::Mount { input, dest: "/".to_owned(), output: 0, ..pb::Mount::default() }];
         for mount in &exec.mounts {
-            let dest = mount.target.clone();
-            mounts.push(match &mount.source {
-                MountSource::Folder(folder) => {
-                    inputs.push(self.folder(folder));
-                    let input = inputs.len() as i64 - 1;
-                    pb::Mount { input, dest, output: NO_OUTPUT, ..pb::Mount::default() }
-                }
-                MountSource::OptionalSecret(id) => pb::Mount {
-                    input: NO_INPUT,
-                    dest,
-                    output: NO_OUTPUT,
-                    mount_type: pb::MountType::Secret.into(),
-                    secret_opt: Some(pb::SecretOpt { id: id.clone(), uid: 0, gid: 0, mode: 0o400, optional: true }),
-                    ..pb::Mount::default()
-                },
-            });
+            mounts.push(mount.lower(|name| {
+                inputs.push(self.folder(name));
+                inputs.len() as i64 - 1
+            }));
         }
         let proxies = &exec.proxies;
         let proxy_env = (*proxies != Proxies::default()).then(|| pb::ProxyEnv {
@@ -178,32 +188,24 @@ impl Graph {
             platform: Some(self.platform.clone()),
             constraints: Some(pb::WorkerConstraints::default()),
         };
-        let bytes = op.encode_to_vec();
-        let digest = digest_of(&bytes);
-        let description = BTreeMap::from([("llb.customname".to_owned(), name.to_owned())]);
+        let description = BTreeMap::from([(NAME_KEY.to_owned(), name.to_owned())]);
         let metadata = pb::OpMetadata { ignore_cache, description, ..pb::OpMetadata::default() };
-        if self.metadata.insert(digest.clone(), metadata).is_none() {
-            self.operations.push(bytes);
-        }
-        Output { digest, index: 0 }
+        Output { digest: self.insert(op.encode_to_vec(), metadata), index: 0 }
     }
 
-    /// Ends the graph with `result` and returns it as BuildKit takes it.
-    pub(crate) fn definition(mut self, result: &Output) -> pb::Definition {
+    /// Returns the graph as BuildKit takes it, with `result` as its result.
+    pub(crate) fn definition(&self, result: &Output) -> pb::Definition {
         let input = pb::Input { digest: result.digest.clone(), index: result.index };
         let last = pb::Op { inputs: vec![input], ..pb::Op::default() }.encode_to_vec();
-        self.metadata.insert(digest_of(&last), pb::OpMetadata::default());
-        self.operations.push(last);
-        pb::Definition { def: self.operations, metadata: self.metadata, source: None }
+        let mut metadata = self.metadata.clone();
+        metadata.insert(digest_of(&last), pb::OpMetadata::default());
+        let mut def = self.operations.clone();
+        def.push(last);
+        pb::Definition { def, metadata, source: None }
     }
 }
 
-/// `pb.Empty`: the mount stands on no input.
-const NO_INPUT: i64 = -1;
-/// `pb.SkipOutput`: what is written to the mount is thrown away.
-const NO_OUTPUT: i64 = -1;
-
-fn digest_of(bytes: &[u8]) -> String {
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a String cannot fail");
@@ -214,6 +216,7 @@ fn digest_of(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mount::MountSource;
 
     fn graph(environment: &str, proxies: Proxies) -> pb::Definition {
         let platform = Platform { os: "linux".to_owned(), architecture: "amd64".to_owned() };
@@ -226,12 +229,15 @@ mod tests {
             working_folder: "/".to_owned(),
             mounts: vec![
                 Mount { target: "/dev/x".to_owned(), source: MountSource::Folder("x".to_owned()) },
-                Mount { target: "/dev/y".to_owned(), source: MountSource::OptionalSecret("y".to_owned()) },
+                Mount {
+                    target: "/dev/y".to_owned(),
+                    source: MountSource::OptionalSecret { id: "y".to_owned(), mode: 0o400 },
+                },
             ],
             proxies,
             ignore_cache: false,
         };
-        let result = graph.exec(&base, &exec);
+        let result = graph.exec(Some(&base), &exec);
         graph.definition(&result)
     }
 

@@ -74,6 +74,7 @@ pub(crate) struct Observer {
     started: HashSet<String>,
     completed: HashSet<String>,
     ran: HashSet<String>,
+    cached: HashSet<String>,
     tails: HashMap<String, VecDeque<u8>>,
     /// The digest and the error of the first vertex that failed.
     failed: Option<(String, String)>,
@@ -105,6 +106,7 @@ impl Observer {
             // A cached vertex is told several times; a failed one may be told again as another solve's input.
             if vertex.completed.is_some() && self.completed.insert(vertex.digest.clone()) {
                 if vertex.cached {
+                    self.cached.insert(vertex.digest.clone());
                     emit(Event::Cached { vertex: vertex.digest });
                 } else {
                     self.ran.insert(vertex.digest.clone());
@@ -153,8 +155,17 @@ impl Observer {
         !self.names.is_empty()
     }
 
+    /// Returns the names of the vertices whose results were known.
+    pub(crate) fn cached(&self) -> Vec<String> {
+        self.names_of(&self.cached)
+    }
+
     /// Returns the names of the vertices that really ran.
     pub(crate) fn ran(&self) -> Vec<String> {
-        self.ran.iter().filter_map(|digest| self.names.get(digest).cloned()).collect()
+        self.names_of(&self.ran)
+    }
+
+    fn names_of(&self, digests: &HashSet<String>) -> Vec<String> {
+        digests.iter().filter_map(|digest| self.names.get(digest).cloned()).collect()
     }
 }

@@ -23,6 +23,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::connect::{BuildKit, ConnectError, upgrade};
@@ -150,7 +151,8 @@ impl FileSync for Served {
         let context =
             self.0.contexts.get(&name).ok_or_else(|| Status::not_found(format!("no folder is named {name:?}")))?;
         let (packets, queue) = mpsc::channel(filesync::QUEUE_PACKETS);
-        tokio::spawn(filesync::send(context.clone(), request.into_inner(), packets));
+        let paths = followed(request.metadata());
+        tokio::spawn(filesync::send(context.clone(), paths, request.into_inner(), packets));
         Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
     }
 
@@ -159,6 +161,26 @@ impl FileSync for Served {
     async fn tar_stream(&self, _: Request<Streaming<Packet>>) -> Result<Response<Self::TarStreamStream>, Status> {
         Err(Status::unimplemented("not served"))
     }
+}
+
+/// Returns the paths that are enough for the engine; none if it wants everything.
+///
+/// Source: `session/filesync` of BuildKit. Values with other characters than ASCII are escaped, which a second header
+/// says; before BuildKit 0.10 they come as they are.
+fn followed(headers: &MetadataMap) -> Vec<String> {
+    let is_escaped = headers.contains_key("followpaths-encoded");
+    let path = |value: &AsciiMetadataValue| {
+        let bytes = value.as_encoded_bytes();
+        let bytes = if is_escaped {
+            let spaced: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+            percent_encoding::percent_decode(&spaced).collect()
+        } else {
+            bytes.to_vec()
+        };
+        String::from_utf8(bytes).ok()
+    };
+    // A path that cannot be read may be any: everything is sent.
+    headers.get_all("followpaths").iter().map(path).collect::<Option<_>>().unwrap_or_default()
 }
 
 #[async_trait::async_trait]

@@ -1,17 +1,22 @@
-//! One solve: an image made of a base and some processes, put into the engine's store under a name.
+//! One solve: an image made of a start and some parts, put into the engine's store under one or more names.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1::{SolveRequest, StatusRequest, StatusResponse};
 use tokio_stream::StreamExt as _;
-use tonic::{Code, Response, Status, Streaming};
+use tonic::{Response, Streaming};
 
-use crate::config::{ConfigChanges, ConfigError, ImageConfig};
+use crate::config::ConfigChanges;
 use crate::connect::BuildKit;
+use crate::dockerfile::Dockerfile;
+pub use crate::failure::SolveError;
+use crate::failure::failure;
 use crate::gateway::Gateway;
-use crate::llb::{Exec, Graph, Mount, Platform, Proxies};
+use crate::llb::{Platform, Proxies};
+use crate::mount::Mount;
 use crate::progress::{Event, Observer};
+use crate::serve::{Ledger, serve};
 use crate::session::Session;
 
 /// How long the status stream may stay silent after a solve ends before it is cut.
@@ -25,15 +30,24 @@ const STATUS_QUIET_LIMIT_EARLY: Duration = Duration::from_millis(200);
 /// How long a failed solve waits for the frontend's part to end too; it is a matter of a few messages.
 const LAST_WORD_LIMIT: Duration = Duration::from_millis(200);
 
-/// The image that a solve starts from.
+/// An image that a solve starts from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseImage {
+pub struct StartImage {
     /// The normalised reference, with a tag or a digest.
     pub reference: String,
     /// Whether the engine must take it from its own store, without asking a registry.
     pub local_only: bool,
     /// How progress names it.
     pub name: String,
+}
+
+/// What a solve starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// An image.
+    Image(StartImage),
+    /// What a Dockerfile makes of the images that it names itself, perhaps through build arguments.
+    Dockerfile(Box<Dockerfile>),
 }
 
 /// One process that makes a layer.
@@ -43,83 +57,88 @@ pub struct Step {
     pub name: String,
     /// The program and its arguments.
     pub arguments: Vec<String>,
-    /// Variables set over those of the base image.
+    /// Variables set over those of the image below.
     pub environment: BTreeMap<String, String>,
     /// What is mounted.
     pub mounts: Vec<Mount>,
     /// The proxies.
     pub proxies: Proxies,
+    /// What the image's history says of the layer.
+    pub history: String,
     /// Run it even when its result is known.
     pub ignore_cache: bool,
+}
+
+/// One thing done to what the start and the parts in front of it made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A process is run.
+    Step(Step),
+    /// Variables are set in the image, for all parts that follow and for its containers.
+    Environment(BTreeMap<String, String>),
+    /// A Dockerfile is built on it. Only for engines of which [`BuildKit::chains_dockerfiles`] says so.
+    Dockerfile {
+        /// The Dockerfile.
+        dockerfile: Dockerfile,
+        /// The image reference under which its `FROM` finds what was made so far; no image of that name is needed.
+        from: String,
+    },
 }
 
 /// A description of an image to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Solve {
     /// What it starts from.
-    pub base: BaseImage,
+    pub start: Start,
     /// What it is for.
     pub platform: Platform,
-    /// The processes, in order.
-    pub steps: Vec<Step>,
-    /// What its config has beyond the base's.
+    /// What is done to it, in order.
+    pub parts: Vec<Part>,
+    /// What its config has beyond all that.
     pub changes: ConfigChanges,
-    /// The normalised reference under which the engine's store gets it.
-    pub image: String,
+    /// The normalised references under which the engine's store gets it; at least one.
+    pub images: Vec<String>,
+}
+
+impl Solve {
+    /// Has everything run again, also what has a known result.
+    pub fn ignore_cache(&mut self) {
+        if let Start::Dockerfile(dockerfile) = &mut self.start {
+            dockerfile.ignore_cache = true;
+        }
+        for part in &mut self.parts {
+            match part {
+                Part::Step(step) => step.ignore_cache = true,
+                Part::Dockerfile { dockerfile, .. } => dockerfile.ignore_cache = true,
+                Part::Environment(_) => {}
+            }
+        }
+    }
+}
+
+/// What came of the start or of a part. Its vertices are told apart by their names, so no two parts should have one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartSolved {
+    /// How many entries it added to the history in the image's config; of the start, those that it has itself beyond
+    /// the image that it stands on.
+    pub history: usize,
+    /// The names of its vertices that ran, in the order of the graph.
+    pub ran: Vec<String>,
+    /// The names of its vertices whose results were known.
+    pub cached: Vec<String>,
 }
 
 /// What came of a solve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Solved {
-    /// The names of the vertices that ran rather than being taken from the cache.
+    /// What came of the start. An image as the start adds no history.
+    pub start: PartSolved,
+    /// What came of each part.
+    pub parts: Vec<PartSolved>,
+    /// The names of all vertices that ran rather than being taken from the cache.
     pub ran: Vec<String>,
     /// What the exporter says of the image.
     pub exported: BTreeMap<String, String>,
-}
-
-/// Says why there is no image.
-#[derive(Debug, thiserror::Error)]
-pub enum SolveError {
-    /// A process ended with an exit code other than 0.
-    #[error("step failed with exit code {exit_code}: {step}")]
-    Step {
-        /// The step's name.
-        step: String,
-        /// The exit code.
-        exit_code: i32,
-        /// The end of what it wrote to standard error.
-        tail: Vec<u8>,
-    },
-    /// The engine could not do something else that was needed.
-    #[error("the engine failed ({doing}): {message}")]
-    Engine {
-        /// What it was doing.
-        doing: String,
-        /// What it said.
-        message: String,
-        /// Whether it said that credentials are missing or wrong.
-        unauthorized: bool,
-    },
-    /// The engine gave up work that it did for two solves at once, because the other's client went away.
-    ///
-    /// Seen on every engine when a solve begins while an equal one is being cancelled.
-    #[error("the engine gave the work up together with another client's: {0}")]
-    Abandoned(String),
-    /// The engine's cache says that a layer is there which is not.
-    ///
-    /// Seen with the containerd store (28.5) when a client went away while its image was stored. It stays so until the
-    /// steps run again.
-    #[error("the engine's cache is damaged: {0}")]
-    CacheDamaged(String),
-    /// A file changed between its hashing and its sending.
-    #[error("{0}")]
-    ContextChanged(String),
-    /// The connection to the engine broke.
-    #[error("the connection to the engine was lost")]
-    Lost(#[source] Status),
-    /// The base image's config is damaged.
-    #[error("the base image is not usable")]
-    Config(#[from] ConfigError),
 }
 
 impl BuildKit {
@@ -144,7 +163,7 @@ impl BuildKit {
             r#ref: id.to_owned(),
             session: session.id().to_owned(),
             exporter_deprecated: exporter.to_owned(),
-            exporter_attrs_deprecated: [("name".to_owned(), solve.image.clone())].into(),
+            exporter_attrs_deprecated: [("name".to_owned(), solve.images.join(","))].into(),
             // Keeps the solve out of the engine's build history, which holds the output of every step for weeks and
             // costs some 50 ms to write. Engines before BuildKit 0.11 have no history.
             internal: true,
@@ -152,7 +171,8 @@ impl BuildKit {
         };
         let mut control = self.control();
         let solving = control.solve(request);
-        let serving = serve(Gateway::new(self.gateway(), id), solve, session.id());
+        let ledger = Ledger::new();
+        let serving = serve(Gateway::new(self.gateway(), id), solve, session.id(), &ledger);
         let mut control = self.control();
         let watching = control.status(StatusRequest { r#ref: id.to_owned() });
         tokio::pin!(solving, serving, watching);
@@ -195,159 +215,25 @@ impl BuildKit {
             // Our part may know why, and only be waiting for the answer to having said so.
             served = tokio::time::timeout(LAST_WORD_LIMIT, &mut serving).await.ok();
         }
+        let lowered = ledger.get().map_or(&[][..], Vec::as_slice);
         match (outcome, served) {
             (Ok(answer), _) => {
-                let exported = answer.into_inner().exporter_response.into_iter().collect();
-                Ok(Solved { ran: observer.ran(), exported })
+                let (ran, cached) = (observer.ran(), observer.cached());
+                let mut parts = lowered.iter().map(|part| PartSolved {
+                    history: part.history,
+                    ran: part.vertices.iter().filter(|name| ran.contains(name)).cloned().collect(),
+                    cached: part.vertices.iter().filter(|name| cached.contains(name)).cloned().collect(),
+                });
+                Ok(Solved {
+                    start: parts.next().unwrap_or_default(),
+                    parts: parts.collect(),
+                    ran,
+                    exported: answer.into_inner().exporter_response.into_iter().collect(),
+                })
             }
             // What went wrong in our own part is told more exactly than what the solve made of it.
-            (Err(_), Some(Err(ServeError::Config(error)))) => Err(SolveError::Config(error)),
-            (Err(_), Some(Err(ServeError::Look(doing, status)))) => Err(failure(&observer, Some(doing), status)),
-            (Err(_), Some(Err(ServeError::Build(status)))) => Err(failure(&observer, None, status)),
-            (Err(status), _) => Err(failure(&observer, None, status)),
+            (Err(_), Some(Err(error))) => Err(error.into_failure(&observer, lowered)),
+            (Err(status), _) => Err(failure(&observer, lowered, None, status)),
         }
-    }
-}
-
-enum ServeError {
-    /// The base image could not be looked at; the text says which.
-    Look(String, Status),
-    Build(Status),
-    Config(ConfigError),
-}
-
-/// Plays the frontend: looks at the base image, hands in the graph, returns the result with its config.
-async fn serve(mut gateway: Gateway, solve: &Solve, session: &str) -> Result<(), ServeError> {
-    let result = try_serve(&mut gateway, solve, session).await;
-    match &result {
-        Ok(()) => {}
-        Err(ServeError::Look(_, status) | ServeError::Build(status)) => gateway.fail(status).await,
-        Err(ServeError::Config(error)) => gateway.fail(&Status::invalid_argument(error.to_string())).await,
-    }
-    result
-}
-
-async fn try_serve(gateway: &mut Gateway, solve: &Solve, session: &str) -> Result<(), ServeError> {
-    let base = &solve.base;
-    let config = gateway
-        .config(&base.reference, base.local_only, &solve.platform, &format!("look up {}", base.name))
-        .await
-        .map_err(|status| ServeError::Look(format!("look at {}", base.reference), status))?;
-    let mut config = ImageConfig::parse(&config).map_err(ServeError::Config)?;
-
-    let mut graph = Graph::new(&solve.platform, session);
-    let mut root = graph.image(&base.reference, base.local_only, &base.name);
-    for step in &solve.steps {
-        let exec = Exec {
-            name: step.name.clone(),
-            arguments: step.arguments.clone(),
-            environment: config.environment_with(&step.environment),
-            working_folder: config.working_folder(),
-            mounts: step.mounts.clone(),
-            proxies: step.proxies.clone(),
-            ignore_cache: step.ignore_cache,
-        };
-        root = graph.exec(&root, &exec);
-    }
-    let result = gateway.solve(graph.definition(&root)).await.map_err(ServeError::Build)?;
-    config.change(&solve.changes);
-    gateway.finish(result, config.to_bytes()).await.map_err(ServeError::Build)
-}
-
-fn failure(observer: &Observer, doing: Option<String>, status: Status) -> SolveError {
-    if let Some(failed) = observer.failed() {
-        if let Some(exit_code) = exit_code(&failed.error).or_else(|| exit_code(status.message())) {
-            return SolveError::Step { step: failed.name, exit_code, tail: failed.tail };
-        }
-        if let Some(error) = of_the_engines_own(&failed.error) {
-            return error;
-        }
-        if failed.error.contains("changed while the build ran") {
-            return SolveError::ContextChanged(failed.error);
-        }
-        let unauthorized = is_unauthorized(&failed.error);
-        let doing = doing.unwrap_or(failed.name);
-        return SolveError::Engine { doing, message: failed.error, unauthorized };
-    }
-    if let Some(error) = of_the_engines_own(status.message()) {
-        return error;
-    }
-    if is_lost(&status) {
-        return SolveError::Lost(status);
-    }
-    let unauthorized = status.code() == Code::Unauthenticated || is_unauthorized(status.message());
-    let doing = doing.unwrap_or_else(|| "build".to_owned());
-    SolveError::Engine { doing, message: status.message().to_owned(), unauthorized }
-}
-
-/// Reads the exit code from the text that every version of BuildKit puts at the end of a failed exec's error.
-fn exit_code(message: &str) -> Option<i32> {
-    let (_, code) = message.rsplit_once("exit code: ")?;
-    code.trim().parse().ok()
-}
-
-/// Recognises the failures that have nothing to do with what was asked for, by the words of every version of BuildKit.
-fn of_the_engines_own(message: &str) -> Option<SolveError> {
-    if message.contains("failed to stat active key during commit") {
-        return Some(SolveError::CacheDamaged(message.to_owned()));
-    }
-    // "only one connection allowed": 20.10 asks the client that went away.
-    let abandoned = ["no active session", "only one connection allowed"].iter().any(|words| message.contains(words))
-        || message.trim_end().ends_with("context canceled");
-    abandoned.then(|| SolveError::Abandoned(message.to_owned()))
-}
-
-/// Says whether a registry refused the credentials, by the words that the engine's registry client uses.
-fn is_unauthorized(message: &str) -> bool {
-    [
-        "401 Unauthorized",
-        "403 Forbidden",
-        "authorization failed",
-        "no basic auth credentials",
-        "authentication required",
-        "insufficient_scope",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
-}
-
-fn is_lost(status: &Status) -> bool {
-    let text = status.message();
-    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal)
-        && ["transport error", "h2 protocol error", "connection", "broken pipe", "stream closed"]
-            .iter()
-            .any(|words| text.contains(words))
-        && !text.contains("dial tcp")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_exit_code_stands_at_the_end() {
-        assert_eq!(exit_code("process \"/bin/sh -c x\" did not complete successfully: exit code: 42"), Some(42));
-        assert_eq!(exit_code("executor failed running [/bin/sh]: exit code: 1"), Some(1));
-        assert_eq!(exit_code("exit code: none"), None);
-    }
-
-    #[test]
-    fn what_another_clients_end_did_is_not_taken_for_a_failed_step() {
-        let of = of_the_engines_own;
-        let killed = "process \"/bin/sh -c x\" did not complete successfully: exit code: 137: context canceled: context canceled";
-        assert!(matches!(of(killed), Some(SolveError::Abandoned(_))) && exit_code(killed).is_none());
-        assert!(matches!(of("no active sessions"), Some(SolveError::Abandoned(_))));
-        let asked = r#"rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing only one connection allowed""#;
-        assert!(matches!(of(asked), Some(SolveError::Abandoned(_))));
-        let missing = "failed to commit a to b during finalize: failed to stat active key during commit: snapshot a does not exist: not found";
-        assert!(matches!(of(missing), Some(SolveError::CacheDamaged(_))));
-        assert!(of("process \"/bin/sh -c x\" did not complete successfully: exit code: 137").is_none());
-    }
-
-    #[test]
-    fn a_refused_registry_is_not_a_lost_engine() {
-        assert!(is_lost(&Status::unknown("transport error")));
-        assert!(!is_lost(&Status::unknown("dial tcp 127.0.0.1:1: connect: connection refused")));
-        assert!(is_unauthorized("pull access denied: 401 Unauthorized"));
     }
 }

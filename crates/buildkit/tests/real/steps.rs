@@ -1,89 +1,31 @@
-//! The client against real engines.
-//!
-//! `make test` starts the engines and names their sockets in the environment; without them these tests fail.
-#![expect(clippy::unwrap_used, reason = "a test")]
+//! Parts that are one process each.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::Path;
 
-use buildkit::BuildKit;
-use buildkit::config::ConfigChanges;
-use buildkit::context::{Context, ContextRules};
-use buildkit::endpoint::Endpoint;
-use buildkit::llb::{Mount, MountSource, Platform, Proxies};
-use buildkit::progress::{Event, Stream};
-use buildkit::session::{RegistryCredentials, Services, Session};
-use buildkit::solve::{BaseImage, Solve, SolveError, Solved, Step};
+use buildkit::llb::Proxies;
+use buildkit::mount::{Mount, MountSource};
+use buildkit::solve::{Part, SolveError, Step};
 
-const ENGINES: [&str; 4] =
-    ["AICAGE_TEST_DOCKER20", "AICAGE_TEST_DOCKER26", "AICAGE_TEST_DOCKER28", "AICAGE_TEST_DOCKER28_CONTAINERD"];
-
-fn socket(variable: &str) -> PathBuf {
-    let value =
-        std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set; run the tests with `make test`"));
-    PathBuf::from(value.strip_prefix("unix://").unwrap())
-}
-
-fn unique() -> String {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    format!("{:x}{:x}", std::process::id(), nanos)
-}
+use crate::{ENGINES, MINIMAL, Outcome, Table, image, unique};
 
 fn step(script: &str, token: &str) -> Step {
+    let mount = |target: &str, source| Mount { target: format!("/dev/aicage/{target}"), source };
+    let secret = |id: &str| MountSource::OptionalSecret { id: id.to_owned(), mode: 0o400 };
     Step {
-        name: "the step".to_owned(),
-        arguments: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
         environment: BTreeMap::from([("TOKEN".to_owned(), token.to_owned())]),
         mounts: vec![
-            Mount { target: "/dev/aicage/folder".to_owned(), source: MountSource::Folder("folder".to_owned()) },
-            Mount { target: "/dev/aicage/secret".to_owned(), source: MountSource::OptionalSecret("secret".to_owned()) },
-            Mount { target: "/dev/aicage/absent".to_owned(), source: MountSource::OptionalSecret("absent".to_owned()) },
+            mount("folder", MountSource::Folder("folder".to_owned())),
+            mount("secret", secret("secret")),
+            mount("absent", secret("absent")),
         ],
-        proxies: Proxies::default(),
-        ignore_cache: false,
+        ..crate::step("the step", script)
     }
 }
 
-struct Outcome {
-    result: Result<Solved, SolveError>,
-    output: String,
-}
-
-async fn solve(variable: &str, folder: &Path, base: &str, step: Step) -> Outcome {
-    let buildkit = BuildKit::connect(&Endpoint::DockerSocket(socket(variable))).await.unwrap();
-    let rules = ContextRules { leave_out: Vec::new(), runnable_scripts: true };
-    let services = Services {
-        contexts: BTreeMap::from([("folder".to_owned(), Arc::new(Context::walk(folder, &rules).unwrap()))]),
-        secrets: BTreeMap::from([("secret".to_owned(), b"hush".to_vec())]),
-        credentials: Arc::new(|_| Box::pin(async { Ok(RegistryCredentials::default()) })),
-        shared_key: folder.display().to_string(),
-    };
-    let session = Session::open(&buildkit, unique(), services).await.unwrap();
-    let solve = Solve {
-        base: BaseImage { reference: format!("docker.io/library/{base}"), local_only: true, name: "base".to_owned() },
-        platform: Platform {
-            os: "linux".to_owned(),
-            architecture: std::env::consts::ARCH.replace("x86_64", "amd64").replace("aarch64", "arm64"),
-        },
-        steps: vec![step],
-        changes: ConfigChanges {
-            history: vec!["a step".to_owned()],
-            created: "2026-01-01T00:00:00Z".to_owned(),
-            ..ConfigChanges::default()
-        },
-        image: "docker.io/library/aicage-test-buildkit:result".to_owned(),
-    };
-    let mut output = Vec::new();
-    let result = buildkit
-        .solve(&solve, &session, &unique(), true, |event| {
-            if let Event::Log { stream: Stream::Output, bytes, .. } = event {
-                output.extend(bytes);
-            }
-        })
-        .await;
-    Outcome { result, output: String::from_utf8(output).unwrap() }
+async fn solve(engine: &str, folder: &Path, base: &str, step: Step) -> Outcome {
+    let table = Table::new().folder("folder", folder).secret("secret", b"hush");
+    table.solve(engine, &crate::solve(image(base), vec![Part::Step(step)])).await
 }
 
 fn folder() -> tempfile::TempDir {
@@ -101,7 +43,7 @@ async fn a_step_sees_its_folder_its_secret_and_its_environment() {
         let folder = folder();
         let script = "cd /dev/aicage/folder && ./run.sh && wc -c < link && cat ../secret && echo && ls -A /dev/aicage && echo $TOKEN && echo w > new";
         let token = unique();
-        let outcome = solve(engine, folder.path(), "aicage-test-base:minbase", step(script, &token)).await;
+        let outcome = solve(engine, folder.path(), MINIMAL, step(script, &token)).await;
         outcome.result.unwrap_or_else(|error| panic!("{engine}: {error}"));
         assert_eq!(outcome.output, format!("from a script\n300000\nhush\nfolder\nsecret\n{token}\n"), "{engine}");
         assert!(!folder.path().join("new").exists());
@@ -115,7 +57,7 @@ async fn the_same_step_is_cached_until_a_byte_a_mode_or_the_environment_changes(
         let folder = folder();
         let token = unique();
         let run = async |token: &str| {
-            let outcome = solve(engine, folder.path(), "aicage-test-base:minbase", step("true", token)).await;
+            let outcome = solve(engine, folder.path(), MINIMAL, step("true", token)).await;
             outcome.result.unwrap().ran.contains(&"the step".to_owned())
         };
         assert!(run(&token).await, "{engine}: first");
@@ -136,13 +78,8 @@ async fn the_same_step_is_cached_until_a_byte_a_mode_or_the_environment_changes(
 async fn a_failing_step_gives_its_exit_code_and_its_standard_error() {
     for engine in ENGINES {
         let folder = folder();
-        let outcome = solve(
-            engine,
-            folder.path(),
-            "aicage-test-base:minbase",
-            step("echo out; echo last words >&2; exit 42", &unique()),
-        )
-        .await;
+        let outcome =
+            solve(engine, folder.path(), MINIMAL, step("echo out; echo last words >&2; exit 42", &unique())).await;
         match outcome.result {
             Err(SolveError::Step { step, exit_code, tail }) => {
                 assert_eq!((step.as_str(), exit_code), ("the step", 42), "{engine}");
@@ -171,9 +108,9 @@ async fn an_absent_base_is_named() {
 async fn a_cancelled_solve_leaves_the_connection_usable() {
     for engine in ENGINES {
         let folder = folder();
-        let slow = solve(engine, folder.path(), "aicage-test-base:minbase", step("sleep 60", &unique()));
+        let slow = solve(engine, folder.path(), MINIMAL, step("sleep 60", &unique()));
         assert!(tokio::time::timeout(std::time::Duration::from_millis(1500), slow).await.is_err());
-        let outcome = solve(engine, folder.path(), "aicage-test-base:minbase", step("true", "after")).await;
+        let outcome = solve(engine, folder.path(), MINIMAL, step("true", "after")).await;
         outcome.result.unwrap_or_else(|error| panic!("{engine}: {error}"));
     }
 }
@@ -187,8 +124,8 @@ async fn two_solves_at_once_do_not_get_each_others_folder() {
         let script = "cat /dev/aicage/folder/who; sleep 1";
         let token = unique();
         let (first, second) = tokio::join!(
-            solve(engine, one.path(), "aicage-test-base:minbase", step(script, &token)),
-            solve(engine, two.path(), "aicage-test-base:minbase", step(script, &token)),
+            solve(engine, one.path(), MINIMAL, step(script, &token)),
+            solve(engine, two.path(), MINIMAL, step(script, &token)),
         );
         assert_eq!((first.output.as_str(), second.output.as_str()), ("one", "two"), "{engine}");
     }
@@ -202,7 +139,7 @@ async fn proxies_reach_a_step_in_both_spellings_and_are_no_part_of_its_cache_key
         let with = async |http: &str| {
             let proxies = Proxies { http: http.to_owned(), none: "localhost".to_owned(), ..Proxies::default() };
             let step = Step { proxies, ..step("echo $http_proxy $HTTP_PROXY $no_proxy", &token) };
-            solve(engine, folder.path(), "aicage-test-base:minbase", step).await
+            solve(engine, folder.path(), MINIMAL, step).await
         };
         let first = with("http://one:1").await;
         assert_eq!(first.output, "http://one:1 http://one:1 localhost\n", "{engine}");

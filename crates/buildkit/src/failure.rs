@@ -1,0 +1,209 @@
+//! Why a solve failed, read from what the engine says of it.
+
+use tonic::{Code, Status};
+
+use crate::config::ConfigError;
+use crate::progress::Observer;
+use crate::rewrite::DamagedGraph;
+use crate::serve::{Lowered, ServeError};
+
+/// Says why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum SolveError {
+    /// A process ended with an exit code other than 0.
+    #[error("step failed with exit code {exit_code}: {step}")]
+    Step {
+        /// The step's name.
+        step: String,
+        /// The exit code.
+        exit_code: i32,
+        /// The end of what it wrote to standard error.
+        tail: Vec<u8>,
+    },
+    /// The engine could not do something else that was needed.
+    #[error("the engine failed ({doing}): {message}")]
+    Engine {
+        /// What it was doing.
+        doing: String,
+        /// What it said.
+        message: String,
+        /// Whether it said that credentials are missing or wrong.
+        unauthorized: bool,
+    },
+    /// The engine gave up work that it did for two solves at once, because the other's client went away.
+    ///
+    /// Seen on every engine when a solve begins while an equal one is being cancelled.
+    #[error("the engine gave the work up together with another client's: {0}")]
+    Abandoned(String),
+    /// The engine's cache says that a layer is there which is not.
+    ///
+    /// Seen with the containerd store (28.5) when a client went away while its image was stored. It stays so until the
+    /// steps run again.
+    #[error("the engine's cache is damaged: {0}")]
+    CacheDamaged(String),
+    /// A file changed between its hashing and its sending.
+    #[error("{0}")]
+    ContextChanged(String),
+    /// The connection to the engine broke.
+    #[error("the connection to the engine was lost")]
+    Lost(#[source] Status),
+    /// A Dockerfile says something that cannot be done: it cannot be read, or names what is not there.
+    #[error("{name}: {message}")]
+    Dockerfile {
+        /// The Dockerfile's name, or that of its instruction.
+        name: String,
+        /// What BuildKit says of it; it names the line of what cannot be read.
+        message: String,
+    },
+    /// A process needs a secret that the session does not have.
+    #[error("{step} needs the secret {id}, which was not given")]
+    NoSecret {
+        /// The step's name.
+        step: String,
+        /// The secret's id.
+        id: String,
+    },
+    /// The config of an image to start from is damaged.
+    #[error("the image to start from is not usable")]
+    Config(#[from] ConfigError),
+    /// The engine made a graph that is none.
+    #[error(transparent)]
+    Graph(#[from] DamagedGraph),
+}
+
+impl ServeError {
+    /// Says it as the failure of a solve.
+    pub(crate) fn into_failure(self, observer: &Observer, lowered: &[Lowered]) -> SolveError {
+        match self {
+            Self::Config(error) => SolveError::Config(error),
+            Self::Graph(error) => SolveError::Graph(error),
+            Self::Look(doing, status) => failure(observer, lowered, Some(doing), status),
+            Self::Build(status) => failure(observer, lowered, None, status),
+            Self::Frontend(name, status) => match failure(observer, lowered, None, status) {
+                // Before there is a graph, only loading and looking up have vertices that can fail. With none of them
+                // to blame, what is left is what the file says.
+                SolveError::Engine { message, unauthorized: false, .. } if observer.failed().is_none() => {
+                    SolveError::Dockerfile { name, message: message.trim().to_owned() }
+                }
+                error => error,
+            },
+        }
+    }
+}
+
+/// Reads what made a solve fail from its vertices and from its own answer.
+pub(crate) fn failure(observer: &Observer, lowered: &[Lowered], doing: Option<String>, status: Status) -> SolveError {
+    if let Some(failed) = observer.failed() {
+        if let Some(exit_code) = exit_code(&failed.error).or_else(|| exit_code(status.message())) {
+            return SolveError::Step { step: failed.name, exit_code, tail: failed.tail };
+        }
+        if let Some(error) = of_the_engines_own(&failed.error) {
+            return error;
+        }
+        if failed.error.contains("changed while the build ran") {
+            return SolveError::ContextChanged(failed.error);
+        }
+        if let Some(id) = missing_secret(&failed.error) {
+            return SolveError::NoSecret { step: failed.name, id };
+        }
+        let is_copy = lowered.iter().any(|part| part.copies.contains(&failed.name));
+        if is_copy && names_nothing(&failed.error) {
+            return SolveError::Dockerfile { name: failed.name, message: failed.error };
+        }
+        let unauthorized = is_unauthorized(&failed.error);
+        let doing = doing.unwrap_or(failed.name);
+        return SolveError::Engine { doing, message: failed.error, unauthorized };
+    }
+    if let Some(error) = of_the_engines_own(status.message()) {
+        return error;
+    }
+    if is_lost(&status) {
+        return SolveError::Lost(status);
+    }
+    let unauthorized = status.code() == Code::Unauthenticated || is_unauthorized(status.message());
+    let doing = doing.unwrap_or_else(|| "build".to_owned());
+    SolveError::Engine { doing, message: status.message().to_owned(), unauthorized }
+}
+
+/// Reads the id of a required secret that the session does not have; every version of BuildKit ends so.
+fn missing_secret(message: &str) -> Option<String> {
+    let (_, id) = message.trim().strip_suffix(": not found")?.rsplit_once("secret ")?;
+    (!id.contains(' ')).then(|| id.to_owned())
+}
+
+/// Says whether a copy failed because its source is not there.
+fn names_nothing(message: &str) -> bool {
+    ["not found", "no such file or directory", "no source files"].iter().any(|words| message.contains(words))
+}
+
+/// Reads the exit code from the text that every version of BuildKit puts at the end of a failed exec's error.
+fn exit_code(message: &str) -> Option<i32> {
+    let (_, code) = message.rsplit_once("exit code: ")?;
+    code.trim().parse().ok()
+}
+
+/// Recognises the failures that have nothing to do with what was asked for, by the words of every version of BuildKit.
+fn of_the_engines_own(message: &str) -> Option<SolveError> {
+    if message.contains("failed to stat active key during commit") {
+        return Some(SolveError::CacheDamaged(message.to_owned()));
+    }
+    // "only one connection allowed": 20.10 asks the client that went away.
+    let abandoned = ["no active session", "only one connection allowed"].iter().any(|words| message.contains(words))
+        || message.trim_end().ends_with("context canceled");
+    abandoned.then(|| SolveError::Abandoned(message.to_owned()))
+}
+
+/// Says whether a registry refused the credentials, by the words that the engine's registry client uses.
+fn is_unauthorized(message: &str) -> bool {
+    [
+        "401 Unauthorized",
+        "403 Forbidden",
+        "authorization failed",
+        "no basic auth credentials",
+        "authentication required",
+        "insufficient_scope",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+fn is_lost(status: &Status) -> bool {
+    let text = status.message();
+    matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal)
+        && ["transport error", "h2 protocol error", "connection", "broken pipe", "stream closed"]
+            .iter()
+            .any(|words| text.contains(words))
+        && !text.contains("dial tcp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_stands_at_the_end() {
+        assert_eq!(exit_code("process \"/bin/sh -c x\" did not complete successfully: exit code: 42"), Some(42));
+        assert_eq!(exit_code("executor failed running [/bin/sh]: exit code: 1"), Some(1));
+        assert_eq!(exit_code("exit code: none"), None);
+    }
+
+    #[test]
+    fn what_another_clients_end_did_is_not_taken_for_a_failed_step() {
+        let of = of_the_engines_own;
+        let killed = "process \"/bin/sh -c x\" did not complete successfully: exit code: 137: context canceled: context canceled";
+        assert!(matches!(of(killed), Some(SolveError::Abandoned(_))) && exit_code(killed).is_none());
+        assert!(matches!(of("no active sessions"), Some(SolveError::Abandoned(_))));
+        let asked = r#"rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing only one connection allowed""#;
+        assert!(matches!(of(asked), Some(SolveError::Abandoned(_))));
+        let missing = "failed to commit a to b during finalize: failed to stat active key during commit: snapshot a does not exist: not found";
+        assert!(matches!(of(missing), Some(SolveError::CacheDamaged(_))));
+        assert!(of("process \"/bin/sh -c x\" did not complete successfully: exit code: 137").is_none());
+    }
+
+    #[test]
+    fn a_refused_registry_is_not_a_lost_engine() {
+        assert!(is_lost(&Status::unknown("transport error")));
+        assert!(!is_lost(&Status::unknown("dial tcp 127.0.0.1:1: connect: connection refused")));
+        assert!(is_unauthorized("pull access denied: 401 Unauthorized"));
+    }
+}

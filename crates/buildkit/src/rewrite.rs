@@ -1,0 +1,156 @@
+//! Taking over a graph that a frontend made, changing its processes on the way.
+//!
+//! An operation names its inputs by the digests of their bytes. So one that changes changes all that stand on it, and
+//! their metadata has to move along.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard_buildkit_proto::pb;
+use prost::Message as _;
+
+use crate::dockerfile::Dockerfile;
+use crate::llb::{Graph, NAME_KEY, Output, digest_of};
+use crate::mount::Mount;
+
+/// The programs that are known to take a script: what `RUN` in shell form starts, whatever `SHELL` says.
+const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
+
+/// What every process of a Dockerfile gets that is run by a shell.
+///
+/// The image keeps no trace of it: the history is written before, and what is mounted under `/dev` leaves nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wrap {
+    /// Arguments put in front of the process's own.
+    pub prefix: Vec<String>,
+    /// More mounts. A process that is not run as root cannot read secrets without the bits for it.
+    pub mounts: Vec<Mount>,
+    /// Variables that it gets beside its own; its own win.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Wrap {
+    fn apply(&self, graph: &mut Graph, inputs: &mut Vec<pb::Input>, exec: &mut pb::ExecOp) -> bool {
+        let Some(meta) = exec.meta.as_mut().filter(|meta| is_shell(&meta.args)) else {
+            return false;
+        };
+        meta.args.splice(0..0, self.prefix.iter().cloned());
+        for (key, value) in &self.environment {
+            let has = meta.env.iter().any(|line| line.split_once('=').is_some_and(|(name, _)| name == key));
+            if !has {
+                meta.env.push(format!("{key}={value}"));
+            }
+        }
+        for mount in &self.mounts {
+            let mount = mount.lower(|name| {
+                let folder = graph.folder(name);
+                inputs.push(pb::Input { digest: folder.digest, index: folder.index });
+                inputs.len() as i64 - 1
+            });
+            exec.mounts.push(mount);
+        }
+        true
+    }
+}
+
+fn is_shell(arguments: &[String]) -> bool {
+    arguments.first().and_then(|program| program.rsplit('/').next()).is_some_and(|name| SHELLS.contains(&name))
+}
+
+/// Says that a graph is not one that BuildKit would take.
+#[derive(Debug, thiserror::Error)]
+#[error("the engine answered with a damaged graph: {0}")]
+pub struct DamagedGraph(String);
+
+impl Graph {
+    /// Takes over the operations of `definition` and returns its result, or nothing if that is empty.
+    ///
+    /// What the graph has already stays as it is. All else is named after `dockerfile`, and what a shell runs gets
+    /// its wrap.
+    pub(crate) fn absorb(
+        &mut self,
+        mut definition: pb::Definition,
+        dockerfile: &Dockerfile,
+    ) -> Result<Option<Output>, DamagedGraph> {
+        let Some(last) = definition.def.pop() else {
+            return Ok(None);
+        };
+        let mut moved: HashMap<String, String> = HashMap::new();
+        let now = |moved: &HashMap<String, String>, digest: &str| {
+            moved.get(digest).cloned().ok_or_else(|| DamagedGraph(format!("nothing in front of it is {digest}")))
+        };
+        for bytes in definition.def {
+            let before = digest_of(&bytes);
+            if self.has(&before) {
+                moved.insert(before.clone(), before);
+                continue;
+            }
+            let mut op = decode(&bytes)?;
+            let mut changed = false;
+            for input in &mut op.inputs {
+                let digest = now(&moved, &input.digest)?;
+                changed |= digest != input.digest;
+                input.digest = digest;
+            }
+            changed |= match &mut op.op {
+                Some(pb::op::Op::Exec(exec)) => dockerfile.wrap.apply(self, &mut op.inputs, exec),
+                Some(pb::op::Op::Source(source)) => name_context(source, &dockerfile.context),
+                _ => false,
+            };
+            let mut metadata = definition.metadata.remove(&before).unwrap_or_default();
+            if let Some(own) = metadata.description.get_mut(NAME_KEY) {
+                *own = format!("{}: {own}", dockerfile.name);
+            }
+            // What did not change is taken as it came: newer engines may say more than this client can read.
+            let after = self.insert(if changed { op.encode_to_vec() } else { bytes }, metadata);
+            moved.insert(before, after);
+        }
+        let Some(result) = decode(&last)?.inputs.into_iter().next() else {
+            return Ok(None);
+        };
+        Ok(Some(Output { digest: now(&moved, &result.digest)?, index: result.index }))
+    }
+
+    /// Returns the image whose file system `output` is made on, as its reference and whether only the engine's store
+    /// is asked for it; nothing if it is made on an empty one or on something else.
+    pub(crate) fn image_below(&self, output: &Output) -> Option<(String, bool)> {
+        let mut output = output.clone();
+        loop {
+            let op = self.operation(&output.digest)?;
+            let below = match op.op? {
+                pb::op::Op::Source(source) => {
+                    let reference = source.identifier.strip_prefix("docker-image://")?.to_owned();
+                    let local_only = source.attrs.get("image.resolvemode").is_some_and(|mode| mode == "local");
+                    return Some((reference, local_only));
+                }
+                pb::op::Op::Exec(exec) => exec.mounts.iter().find(|mount| mount.output == output.index)?.input,
+                pb::op::Op::File(file) => {
+                    let inputs = op.inputs.len() as i64;
+                    let mut target = file.actions.iter().find(|action| action.output == output.index)?.input;
+                    // A number behind the inputs is that of an action in front.
+                    while target >= inputs {
+                        target = file.actions.get(usize::try_from(target - inputs).ok()?)?.input;
+                    }
+                    target
+                }
+                pb::op::Op::Merge(merge) => merge.inputs.first()?.input,
+                pb::op::Op::Build(_) | pb::op::Op::Diff(_) => return None,
+            };
+            let input = op.inputs.get(usize::try_from(below).ok()?)?;
+            output = Output { digest: input.digest.clone(), index: input.index };
+        }
+    }
+}
+
+/// Gives the context the folder's name: the frontend of 20.10 does not, although it is told.
+fn name_context(source: &mut pb::SourceOp, folder: &str) -> bool {
+    let found = source.identifier == "local://context" && folder != "context";
+    if found {
+        source.identifier = format!("local://{folder}");
+        source.attrs.insert("local.sharedkeyhint".to_owned(), folder.to_owned());
+    }
+    found
+}
+
+fn decode(bytes: &[u8]) -> Result<pb::Op, DamagedGraph> {
+    pb::Op::decode(bytes).map_err(|error| DamagedGraph(error.to_string()))
+}
