@@ -125,9 +125,11 @@ pub(crate) fn failure(observer: &Observer, lowered: &[Lowered], doing: Option<St
     SolveError::Engine { doing, message: status.message().to_owned(), unauthorized }
 }
 
-/// Reads the id of a required secret that the session does not have; every version of BuildKit ends so.
+/// Reads the id of a required secret that the session does not have: `secret ID: not found`, or on 20.10
+/// `secret ID not found: not found`.
 fn missing_secret(message: &str) -> Option<String> {
-    let (_, id) = message.trim().strip_suffix(": not found")?.rsplit_once("secret ")?;
+    let message = message.trim().strip_suffix(": not found")?;
+    let (_, id) = message.strip_suffix(" not found").unwrap_or(message).rsplit_once("secret ")?;
     (!id.contains(' ')).then(|| id.to_owned())
 }
 
@@ -198,6 +200,15 @@ mod tests {
         let missing = "failed to commit a to b during finalize: failed to stat active key during commit: snapshot a does not exist: not found";
         assert!(matches!(of(missing), Some(SolveError::CacheDamaged(_))));
         assert!(of("process \"/bin/sh -c x\" did not complete successfully: exit code: 137").is_none());
+    }
+
+    #[test]
+    fn a_missing_secret_is_recognised_by_the_words_of_every_engine() {
+        for message in ["secret token not found: not found", "failed to solve: secret token: not found"] {
+            assert_eq!(missing_secret(message).as_deref(), Some("token"), "{message}");
+        }
+        assert!(missing_secret("no secret is here: not found").is_none());
+        assert!(missing_secret("docker.io/library/secret: not found").is_none());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use buildkit::dockerfile::Dockerfile;
 use buildkit::solve::{Part, Start};
 
 use crate::dockerfiles::{dockerfile, folder_of};
-use crate::{ENGINES, MINIMAL, Table, ask, image, solve, step, unique};
+use crate::{ENGINES, MINIMAL, Named, Table, image, solve, step, unique};
 
 fn chained(dockerfile: Dockerfile) -> Part {
     let build_arguments = BTreeMap::from([("BASE_IMAGE".to_owned(), "aicage-test-nowhere:state".to_owned())]);
@@ -75,12 +75,12 @@ async fn processes_stand_on_a_dockerfile_that_names_its_own_image() {
 #[tokio::test]
 async fn an_image_gets_several_names() {
     for engine in ENGINES {
+        let named = [Named::new(engine), Named::new(engine)];
         let mut solve = solve(image(MINIMAL), vec![Part::Step(step("s", "true"))]);
-        let names = ["one", "two"].map(|tag| format!("docker.io/library/aicage-test-buildkit:{tag}"));
-        solve.images = names.to_vec();
+        solve.images = named.iter().map(|named| format!("docker.io/library/{}", named.name)).collect();
         Table::new().solve(engine, &solve).await.expect(engine);
-        for name in names {
-            assert!(ask(engine, &format!("images/{name}/json")).contains("\"Id\""), "{engine}: {name}");
+        for named in named {
+            assert!(named.ask("json").contains("\"Id\""), "{engine}: {}", named.name);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod chains;
 mod dockerfiles;
+mod folders;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,35 @@ fn ask(engine: &str, path: &str) -> String {
     let url = format!("http://engine/{path}");
     let answer = Command::new("curl").args(["-sS", "--fail-with-body", "--unix-socket"]).arg(socket).arg(url).output();
     String::from_utf8(answer.unwrap().stdout).unwrap()
+}
+
+/// An image of its own for a test that looks at what it made: the others all make the same one.
+struct Named {
+    engine: &'static str,
+    name: String,
+}
+
+impl Named {
+    fn new(engine: &'static str) -> Self {
+        Self { engine, name: format!("aicage-test-buildkit:{}", unique()) }
+    }
+
+    fn solve(&self, solve: Solve) -> Solve {
+        Solve { images: vec![format!("docker.io/library/{}", self.name)], ..solve }
+    }
+
+    fn ask(&self, what: &str) -> String {
+        ask(self.engine, &format!("images/{}/{what}", self.name))
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let url = format!("http://engine/images/{}", self.name);
+        let mut remove = Command::new("curl");
+        remove.args(["-sS", "-X", "DELETE", "-o", "/dev/null", "--unix-socket"]).arg(socket(self.engine)).arg(url);
+        let _ = remove.status();
+    }
 }
 
 struct Outcome {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use buildkit::llb::Proxies;
-use buildkit::mount::{Mount, MountSource};
+use buildkit::mount::{Mount, MountSource, Sharing};
 use buildkit::solve::{Part, SolveError, Step};
 
 use crate::{ENGINES, MINIMAL, Outcome, Table, image, unique};
@@ -145,5 +145,93 @@ async fn proxies_reach_a_step_in_both_spellings_and_are_no_part_of_its_cache_key
         assert_eq!(first.output, "http://one:1 http://one:1 localhost\n", "{engine}");
         let second = with("http://two:2").await;
         assert!(!second.result.unwrap().ran.contains(&"the step".to_owned()), "{engine}");
+    }
+}
+
+fn with_mounts(name: &str, script: &str, mounts: Vec<(&str, MountSource)>) -> Part {
+    let mount = |(target, source): (&str, MountSource)| Mount { target: format!("/dev/aicage/{target}"), source };
+    Part::Step(Step { mounts: mounts.into_iter().map(mount).collect(), ..crate::step(name, script) })
+}
+
+#[tokio::test]
+async fn a_cache_is_kept_between_processes_and_is_no_part_of_the_image() {
+    for engine in ENGINES {
+        for sharing in [Sharing::Shared, Sharing::Private, Sharing::Locked] {
+            let token = unique();
+            let cache = || vec![("cache", MountSource::Cache { id: format!("aicage-test-{token}"), sharing })];
+            let parts = vec![
+                with_mounts("write", &format!("echo {token} > /dev/aicage/cache/f"), cache()),
+                with_mounts("read", "cat /dev/aicage/cache/f", cache()),
+                Part::Step(crate::step("look", &format!("ls -A /dev | grep -c aicage; echo {token}"))),
+            ];
+            let outcome = Table::new().solve(engine, &crate::solve(image(MINIMAL), parts)).await;
+            assert_eq!(outcome.output, format!("{token}\n0\n{token}\n"), "{engine} {sharing:?}");
+            outcome.expect(engine);
+        }
+    }
+}
+
+#[tokio::test]
+async fn memory_is_empty_at_first_and_gone_afterwards() {
+    for engine in ENGINES {
+        let memory = || vec![("memory", MountSource::Tmpfs)];
+        let parts = vec![
+            with_mounts(
+                "write",
+                &format!("stat -f -c %T /dev/aicage/memory; echo {} > /dev/aicage/memory/f", unique()),
+                memory(),
+            ),
+            with_mounts("read", "ls -A /dev/aicage/memory", memory()),
+        ];
+        let outcome = Table::new().solve(engine, &crate::solve(image(MINIMAL), parts)).await;
+        assert_eq!(outcome.output, "tmpfs\n", "{engine}");
+        outcome.expect(engine);
+    }
+}
+
+#[tokio::test]
+async fn secrets_have_the_bits_they_are_given_and_must_be_there_when_they_are_needed() {
+    for engine in ENGINES {
+        let secrets = |name: &str| {
+            let secret = |mode| MountSource::Secret { id: name.to_owned(), mode };
+            vec![("closed", secret(0o400)), ("open", secret(0o444))]
+        };
+        let script = format!("stat -c %a /dev/aicage/*; cat /dev/aicage/open; : {}", unique());
+        let parts = vec![with_mounts("secrets", &script, secrets("given"))];
+        let outcome = Table::new().secret("given", b"hush").solve(engine, &crate::solve(image(MINIMAL), parts)).await;
+        assert_eq!(outcome.output, "400\n444\nhush", "{engine}");
+        outcome.expect(engine);
+
+        let parts = vec![with_mounts("secrets", &script, secrets("absent"))];
+        match Table::new().solve(engine, &crate::solve(image(MINIMAL), parts)).await.result {
+            Err(SolveError::NoSecret { step, id }) => {
+                assert_eq!((step.as_str(), id.as_str()), ("secrets", "absent"), "{engine}");
+            }
+            other => panic!("{engine}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn twenty_folders_are_served_in_one_solve() {
+    for engine in ENGINES {
+        let token = unique();
+        let mut table = Table::new();
+        let mut parts = Vec::new();
+        let mut folders = Vec::new();
+        for number in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join("n"), format!("{number} ")).unwrap();
+            let name = format!("folder-{number}");
+            table = table.folder(&name, folder.path());
+            folders.push(folder);
+            let script = format!("cat /dev/aicage/f/n; : {token}");
+            parts.push(with_mounts(&format!("step {number}"), &script, vec![("f", MountSource::Folder(name))]));
+        }
+        let outcome = table.solve(engine, &crate::solve(image(MINIMAL), parts)).await;
+        let expected: String = (0..20).map(|number| format!("{number} ")).collect();
+        assert_eq!(outcome.output, expected, "{engine}");
+        let solved = outcome.expect(engine);
+        assert!(solved.parts.iter().all(|part| part.history == 1), "{engine}");
     }
 }
