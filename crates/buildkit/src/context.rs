@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::dockerfile_context::DOCKERFILE_LIMIT_BYTES;
+pub use crate::dockerfile_context::DockerfileContext;
 use crate::ignore::{IgnoreRules, Matched, PatternError};
 
 /// The most entries that a folder may have. BuildKit holds each in memory on both sides.
@@ -41,15 +43,6 @@ impl RunnableScripts {
         is_there && name.ends_with(".sh")
     }
 }
-
-/// The largest Dockerfile or `.dockerignore`, in bytes. BuildKit carries both in messages of at most 4 MiB.
-const DOCKERFILE_LIMIT_BYTES: u64 = 1024 * 1024;
-
-/// What a folder's Dockerfile is called.
-const DOCKERFILE: &str = "Dockerfile";
-
-/// The files that say what is not part of a Dockerfile's context; the first that is there counts alone.
-const IGNORE_FILES: [&str; 2] = ["Dockerfile.dockerignore", ".dockerignore"];
 
 /// What to do with a folder's entries on the way.
 #[derive(Debug, Clone, Default)]
@@ -173,11 +166,18 @@ impl Context {
         Self::walk_without(root, rules, &IgnoreRules::default())
     }
 
-    fn walk_without(root: &Path, rules: &ContextRules, ignore: &IgnoreRules) -> Result<Self, ContextError> {
+    /// Walks and hashes what `ignore` leaves of a folder.
+    pub(crate) fn walk_without(root: &Path, rules: &ContextRules, ignore: &IgnoreRules) -> Result<Self, ContextError> {
         let mut context = Self { root: root.to_owned(), entries: Vec::new() };
         let walk = Walk { rules, ignore };
         context.walk_folder("", &walk, &Matched::new(), &mut Vec::new())?;
         Ok(context)
+    }
+
+    /// Makes a context of some entries of a folder.
+    pub(crate) fn of(root: &Path, mut entries: Vec<Entry>) -> Self {
+        entries.sort_unstable_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
+        Self { root: root.to_owned(), entries }
     }
 
     /// Returns the entries in the order in which they are sent.
@@ -319,72 +319,8 @@ struct Walk<'a> {
     ignore: &'a IgnoreRules,
 }
 
-/// A folder with a Dockerfile, as a build of it sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DockerfileContext {
-    /// All that its `.dockerignore` leaves.
-    pub context: Context,
-    /// The Dockerfile and the ignore files, also where these ignore themselves.
-    pub dockerfile: Context,
-}
-
-impl DockerfileContext {
-    /// Walks and hashes a folder, `leave_out` being names directly in it that are not sent.
-    ///
-    /// The patterns are applied here, not left to the engine, so that what is hashed is what a build can see.
-    ///
-    /// # Errors
-    /// [`ContextError`] when there is no Dockerfile, when an ignore file cannot be understood, and at the first entry
-    /// that is not ignored and cannot be read or sent.
-    pub fn walk(root: &Path, leave_out: &[String]) -> Result<Self, ContextError> {
-        let mut dockerfile = Context { root: root.to_owned(), entries: Vec::new() };
-        let path = root.join(DOCKERFILE);
-        dockerfile.entries.push(small_file(root, DOCKERFILE)?.ok_or(ContextError::NoDockerfile { path })?);
-        let mut ignore = None;
-        for name in IGNORE_FILES {
-            let Some(entry) = small_file(root, name)? else { continue };
-            dockerfile.entries.push(entry);
-            if ignore.is_none() {
-                let path = root.join(name);
-                let text = match fs::read(&path) {
-                    Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                    Err(source) => return Err(ContextError::Unreadable { path, source }),
-                };
-                ignore = Some(IgnoreRules::parse(&text).map_err(|source| ContextError::Ignore { path, source })?);
-            }
-        }
-        dockerfile.entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        let rules = ContextRules { leave_out: leave_out.to_vec(), ..ContextRules::default() };
-        let context = Context::walk_without(root, &rules, &ignore.unwrap_or_default())?;
-        Ok(Self { context, dockerfile })
-    }
-}
-
-/// Returns a file directly in `root`, a link within it being what it leads to; nothing if there is none of that name.
-fn small_file(root: &Path, name: &str) -> Result<Option<Entry>, ContextError> {
-    let path = root.join(name);
-    let unreadable = |source| ContextError::Unreadable { path: path.clone(), source };
-    let real = match path.canonicalize() {
-        Ok(real) => real,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    if !real.starts_with(root.canonicalize().map_err(unreadable)?) {
-        return Err(ContextError::LinkLeavesFolder { path, target: real.display().to_string() });
-    }
-    let metadata = fs::metadata(&real).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(ContextError::NoDockerfile { path });
-    }
-    if metadata.len() > DOCKERFILE_LIMIT_BYTES {
-        return Err(ContextError::DockerfileTooLarge { path });
-    }
-    let (size, digest) = digest_of_file(&real).map_err(unreadable)?;
-    let mode = metadata.permissions().mode() & 0o7777;
-    Ok(Some(Entry { path: name.to_owned(), mode, kind: EntryKind::File { size, digest, converted: false } }))
-}
-
-fn digest_of_file(path: &Path) -> io::Result<(u64, [u8; 32])> {
+/// Returns the size and the SHA-256 of a file.
+pub(crate) fn digest_of_file(path: &Path) -> io::Result<(u64, [u8; 32])> {
     let mut file = fs::File::open(path)?;
     let mut hash = Sha256::new();
     let mut piece = vec![0; CHUNK_BYTES];
@@ -510,6 +446,15 @@ mod tests {
             );
         }
         assert!(!leaves_folder("d/l", "../x"));
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_is_refused_by_name() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff")), "").unwrap();
+        let error = Context::walk(folder.path(), &rules()).unwrap_err();
+        assert!(matches!(&error, ContextError::Name { path } if path.starts_with(folder.path())), "{error}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod solve;
 
 mod capability;
 mod connect;
+mod dockerfile_context;
 mod failure;
 mod filesync;
 mod follow;

@@ -154,3 +154,104 @@ fn name_context(source: &mut pb::SourceOp, folder: &str) -> bool {
 fn decode(bytes: &[u8]) -> Result<pb::Op, DamagedGraph> {
     pb::Op::decode(bytes).map_err(|error| DamagedGraph(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llb::{Exec, Platform, Proxies};
+    use crate::mount::MountSource;
+
+    fn graph() -> Graph {
+        Graph::new(&Platform { os: "linux".to_owned(), architecture: "amd64".to_owned() }, "session")
+    }
+
+    fn exec(arguments: &[&str]) -> Exec {
+        Exec {
+            name: arguments.join(" "),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: vec!["OWN=own".to_owned()],
+            working_folder: "/".to_owned(),
+            mounts: Vec::new(),
+            proxies: Proxies::default(),
+            ignore_cache: false,
+        }
+    }
+
+    fn dockerfile() -> Dockerfile {
+        let wrap = Wrap {
+            prefix: vec!["/launcher".to_owned()],
+            mounts: vec![Mount { target: "/dev/f".to_owned(), source: MountSource::Folder("f".to_owned()) }],
+            environment: BTreeMap::from([("OWN", "not"), ("MORE", "more")].map(|(k, v)| (k.to_owned(), v.to_owned()))),
+        };
+        Dockerfile { name: "d".to_owned(), context: "files".to_owned(), wrap, ..Dockerfile::default() }
+    }
+
+    /// Writes what each operation is, with its inputs by their places.
+    fn told(graph: &Graph) -> String {
+        let place = |digest: &str| graph.digests().iter().position(|known| known == digest).unwrap();
+        let line = |digest: &String| {
+            let op = graph.operation(digest).unwrap();
+            let inputs: Vec<_> = op.inputs.iter().map(|input| place(&input.digest)).collect();
+            let what = match op.op.unwrap() {
+                pb::op::Op::Source(source) => source.identifier,
+                pb::op::Op::Exec(exec) => {
+                    let meta = exec.meta.unwrap();
+                    let mounts: Vec<_> = exec.mounts.iter().map(|mount| (&*mount.dest, mount.input)).collect();
+                    format!("{:?} {:?} {mounts:?}", meta.args, meta.env)
+                }
+                _ => panic!("not made here"),
+            };
+            format!("{} {inputs:?} {what}\n", graph.name(digest).unwrap())
+        };
+        graph.digests().iter().map(line).collect()
+    }
+
+    #[test]
+    fn shells_are_wrapped_and_what_stands_on_them_moves_along() {
+        let mut theirs = graph();
+        let base = theirs.image("docker.io/library/debian:bookworm", true, "FROM debian");
+        let first = theirs.exec(Some(&base), &exec(&["/bin/sh", "-c", "one"]));
+        let result = theirs.exec(Some(&first), &exec(&["/bin/ls"]));
+        let mut ours = graph();
+        let taken = ours.absorb(theirs.definition(&result), &dockerfile()).unwrap().unwrap();
+        insta::assert_snapshot!(told(&ours), @r#"
+        d: FROM debian [] docker-image://docker.io/library/debian:bookworm
+        load f [] local://f
+        d: /bin/sh -c one [0, 1] ["/launcher", "/bin/sh", "-c", "one"] ["OWN=own", "MORE=more"] [("/", 0), ("/dev/f", 1)]
+        d: /bin/ls [2] ["/bin/ls"] ["OWN=own"] [("/", 0)]
+        "#);
+        assert_eq!(ours.image_below(&taken), Some(("docker.io/library/debian:bookworm".to_owned(), true)));
+
+        let before = ours.digests().len();
+        let again = ours.absorb(ours.definition(&taken), &dockerfile()).unwrap().unwrap();
+        assert_eq!((again, ours.digests().len()), (taken, before));
+    }
+
+    #[test]
+    fn the_context_gets_the_name_of_its_folder() {
+        let mut theirs = graph();
+        let context = theirs.folder("context");
+        let mut ours = graph();
+        ours.absorb(theirs.definition(&context), &dockerfile()).unwrap();
+        assert_eq!(told(&ours), "d: load context [] local://files\n");
+    }
+
+    #[test]
+    fn an_empty_graph_has_no_result_and_a_damaged_one_is_refused() {
+        assert_eq!(graph().absorb(pb::Definition::default(), &dockerfile()).unwrap(), None);
+        let mut theirs = graph();
+        let base = theirs.image("docker.io/library/debian:bookworm", true, "FROM debian");
+        let mut definition = theirs.definition(&base);
+        definition.def.remove(0);
+        assert!(graph().absorb(definition, &dockerfile()).is_err());
+        let noise = pb::Definition { def: vec![vec![0xff; 3], vec![0xff; 3]], ..pb::Definition::default() };
+        assert!(graph().absorb(noise, &dockerfile()).is_err());
+    }
+
+    #[test]
+    fn a_shell_is_known_by_its_name() {
+        let is = |program: &str| is_shell(&[program.to_owned()]);
+        assert!(is("/bin/sh") && is("bash") && is("/usr/bin/dash") && is("/bin/ash"));
+        assert!(!is("/bin/ls") && !is("/bin/sh/x") && !is("pwsh") && !is_shell(&[]));
+    }
+}

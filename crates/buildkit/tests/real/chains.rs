@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use buildkit::dockerfile::Dockerfile;
+use buildkit::rewrite::Wrap;
 use buildkit::solve::{Part, Start};
 
 use crate::dockerfiles::{dockerfile, folder_of};
@@ -82,5 +83,80 @@ async fn an_image_gets_several_names() {
         for named in named {
             assert!(named.ask("json").contains("\"Id\""), "{engine}: {}", named.name);
         }
+    }
+}
+
+#[tokio::test]
+async fn each_process_of_a_chain_is_wrapped_once_and_only_those_of_dockerfiles() {
+    for engine in &ENGINES[1..] {
+        let token = unique();
+        let text = |number: u32| format!("ARG BASE_IMAGE\nFROM $BASE_IMAGE\nRUN echo {number} {token}\n");
+        let (one, two) = (folder_of(&text(1)), folder_of(&text(2)));
+        let table = Table::new().dockerfile("one", one.path()).dockerfile("two", two.path());
+        let prefix = ["/bin/sh", "-c", "echo wrapped; exec \"$@\"", "launcher"].map(str::to_owned).to_vec();
+        let wrapped = |name: &str| {
+            let wrap = Wrap { prefix: prefix.clone(), ..Wrap::default() };
+            chained(Dockerfile { wrap, ..dockerfile(name) })
+        };
+        let own = |name: &str| Part::Step(step(name, &format!("echo {name} {token}")));
+        let parts = vec![own("first"), wrapped("one"), own("between"), wrapped("two"), own("last")];
+        let solve = solve(image(MINIMAL), parts);
+        let outcome = table.solve(engine, &solve).await;
+        let expected =
+            format!("first {token}\nwrapped\n1 {token}\nbetween {token}\nwrapped\n2 {token}\nlast {token}\n");
+        assert_eq!(outcome.output, expected, "{engine}");
+        outcome.expect(engine);
+        let again = table.solve(engine, &solve).await;
+        assert_eq!(again.output, "", "{engine}");
+        assert!(again.expect(engine).parts.iter().all(|part| part.cached.len() == 1), "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_dockerfile_alone_runs_again_when_it_changes() {
+    for engine in &ENGINES[1..] {
+        let token = unique();
+        let text = |text: &str| format!("ARG BASE_IMAGE\nFROM $BASE_IMAGE\nCOPY f /f\nRUN echo {text} {token}\n");
+        let folders = [folder_of(&text("one")), folder_of(&text("two"))];
+        for folder in &folders {
+            std::fs::write(folder.path().join("f"), &token).unwrap();
+        }
+        let run = async || {
+            let table = Table::new().dockerfile("one", folders[0].path()).dockerfile("two", folders[1].path());
+            let parts = vec![chained(dockerfile("one")), chained(dockerfile("two"))];
+            table.solve(engine, &solve(image(MINIMAL), parts)).await
+        };
+        run().await.expect(engine);
+        std::fs::write(folders[1].path().join("f"), "other").unwrap();
+        let outcome = run().await;
+        assert_eq!(outcome.output, format!("two {token}\n"), "{engine}");
+        outcome.expect(engine);
+    }
+}
+
+#[tokio::test]
+async fn two_solves_at_once_do_not_get_each_others_context() {
+    for engine in ENGINES {
+        let token = unique();
+        let text = format!("FROM {MINIMAL}\nCOPY who /who\nRUN cat /who; sleep 1; : {token}\n");
+        let (one, two) = (folder_of(&text), folder_of(&text));
+        std::fs::write(one.path().join("who"), "one").unwrap();
+        std::fs::write(two.path().join("who"), "two").unwrap();
+        let solve = solve(Start::Dockerfile(Box::new(dockerfile("d"))), Vec::new());
+        let tables = [&one, &two].map(|folder| Table::new().dockerfile("d", folder.path()));
+        let (first, second) = tokio::join!(tables[0].solve(engine, &solve), tables[1].solve(engine, &solve));
+        assert_eq!((first.output.as_str(), second.output.as_str()), ("one", "two"), "{engine}");
+    }
+}
+
+#[tokio::test]
+async fn a_dockerfile_may_start_from_nothing() {
+    for engine in ENGINES {
+        let folder = folder_of("FROM scratch\nCOPY f /f\nLABEL a=b\n");
+        std::fs::write(folder.path().join("f"), unique()).unwrap();
+        let table = Table::new().dockerfile("d", folder.path());
+        let start = || Start::Dockerfile(Box::new(dockerfile("d")));
+        let solved = table.solve(engine, &solve(start(), Vec::new())).await.expect(engine);
+        assert_eq!(solved.start.history, 2, "{engine}");
     }
 }
