@@ -10,12 +10,16 @@ mod container;
 mod content;
 mod endpoint;
 mod error;
+mod history;
 mod image;
 mod pull;
+mod summary;
 
 pub use client::{Engine, EngineVersion};
 pub use container::{Confined, ConfinedEnd, ConfinedOutcome};
 pub use endpoint::Endpoint;
 pub use error::{Absence, EngineError};
+pub use history::HistoryEntry;
 pub use image::{ImageStore, LocalImage};
 pub use pull::{PullCredential, PullFailure};
+pub use summary::LocalImageSummary;

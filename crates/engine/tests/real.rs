@@ -14,7 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::models::ContainerCreateBody;
-use bollard::query_parameters::{CreateContainerOptions, ImportImageOptions, PushImageOptions, RemoveContainerOptions};
+use bollard::query_parameters::{
+    CreateContainerOptions, ImportImageOptions, PushImageOptions, RemoveContainerOptions, RemoveImageOptions,
+};
 use bytes::{BufMut, Bytes, BytesMut};
 use domain::digest::Digest;
 use domain::image::ImageRef;
@@ -114,6 +116,11 @@ fn tar(folder: &Path) -> Bytes {
 
 /// Makes what `docker save` would give for an image of one layer with one file.
 fn archive(image: &ImageRef, file: &str, config: Value) -> Bytes {
+    archive_with(image, file, config, json!([{ "created": "2026-01-02T03:04:05Z", "created_by": "test" }]))
+}
+
+/// Makes the same with a history.
+fn archive_with(image: &ImageRef, file: &str, config: Value, history: Value) -> Bytes {
     let layer = tempfile::tempdir().unwrap();
     std::fs::write(layer.path().join("file"), file).unwrap();
     let layer = tar(layer.path());
@@ -125,7 +132,7 @@ fn archive(image: &ImageRef, file: &str, config: Value) -> Bytes {
         "created": "2026-01-02T03:04:05Z",
         "config": config,
         "rootfs": { "type": "layers", "diff_ids": [Digest::of(&layer).to_string()] },
-        "history": [{ "created": "2026-01-02T03:04:05Z", "created_by": "test" }],
+        "history": history,
     });
     put("layer.tar", &layer);
     put("config.json", config.to_string().as_bytes());
@@ -428,5 +435,72 @@ async fn a_password_of_any_characters_arrives() {
         let denied = real.engine.pull(&image, Some(&tester(HARD_PASSWORD))).await;
         assert!(denied.is_err(), "{}", real.name);
         assert!(shown.lock().unwrap().contains(&basic), "{}: {:?} {denied:?}", real.name, shown.lock().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_history_ends_with_the_newest_step() {
+    let image = name("history");
+    let created = "2026-01-02T03:04:05Z";
+    let history = json!([
+        { "created": created, "created_by": "first" },
+        { "created": created, "created_by": "second", "empty_layer": true, "comment": "a comment" },
+    ]);
+    for real in Real::all() {
+        let file = "x".repeat(100_000);
+        real.load(archive_with(&image, &file, json!({}), history.clone())).await;
+        let entries = real.engine.history(&image).await.unwrap();
+        let words: Vec<_> = entries.iter().map(|entry| (entry.created_by.as_str(), entry.comment.as_str())).collect();
+        assert_eq!(words, [("first", ""), ("second", "a comment")], "{}", real.name);
+        assert!(entries[0].size_bytes >= 100_000, "{}: {entries:?}", real.name);
+        assert_eq!(entries[1].size_bytes, 0, "{}", real.name);
+        real.engine.untag(&image).await.unwrap();
+        let error = real.engine.history(&image).await.unwrap_err();
+        assert!(matches!(error, EngineError::NoImage { .. }), "{}: {error:?}", real.name);
+    }
+}
+
+#[tokio::test]
+async fn images_are_listed_by_label() {
+    let (first, second, other) = (name("listed"), name("listed-too"), name("unlisted"));
+    let label = format!("aicage.test.{}", std::process::id());
+    let labelled = |value: &str| json!({ "Labels": BTreeMap::from([(&label, value)]) });
+    for real in Real::all() {
+        real.load(archive(&first, "listed", labelled("one"))).await;
+        real.load(archive(&other, "unlisted", json!({}))).await;
+        real.engine.tag(&first.to_string(), &second).await.unwrap();
+        let inspected = real.image(&first).await;
+        let listed = real.engine.images(&label).await.unwrap();
+        assert_eq!(listed.len(), 1, "{}: {listed:?}", real.name);
+        assert_eq!(listed[0].names, [first.clone(), second.clone()], "{}", real.name);
+        assert_eq!((&listed[0].id, &listed[0].labels), (&inspected.id, &inspected.labels), "{}", real.name);
+        // containerd's store adds here what it has unpacked.
+        let unpacked = listed[0].size_bytes - inspected.size_bytes;
+        assert_eq!(unpacked > 0, real.store == ImageStore::Containerd, "{}: {unpacked}", real.name);
+        assert_eq!(listed[0].created, 1_767_323_045, "{}", real.name);
+        for image in [&first, &second, &other] {
+            real.engine.untag(image).await.unwrap();
+        }
+        assert_eq!(real.engine.images(&label).await.unwrap(), [], "{}", real.name);
+    }
+}
+
+#[tokio::test]
+async fn an_image_whose_name_went_to_another_is_listed_without_one() {
+    let image = name("nameless");
+    let label = format!("aicage.test.nameless.{}", std::process::id());
+    let config = |value: &str| json!({ "Labels": BTreeMap::from([(&label, value)]) });
+    for real in Real::all() {
+        for value in ["old", "new"] {
+            real.load(archive(&image, value, config(value))).await;
+        }
+        let listed = real.engine.images(&label).await.unwrap();
+        let seen: Vec<_> = listed.iter().map(|image| (image.labels[&label].as_str(), image.names.len())).collect();
+        assert!(seen.contains(&("new", 1)), "{}: {seen:?}", real.name);
+        assert!(seen.iter().all(|image| [("new", 1), ("old", 0)].contains(image)), "{}: {seen:?}", real.name);
+        for image in listed {
+            let removed = real.docker.remove_image(&image.id, None::<RemoveImageOptions>, None).await;
+            assert!(removed.is_ok(), "{}: {removed:?}", real.name);
+        }
     }
 }

@@ -245,3 +245,18 @@ async fn a_pull_that_falls_silent_is_not_waited_for_for_ever() {
     let error = fake.engine().pull(&image(), None).await.unwrap_err();
     insta::assert_snapshot!(fake.chain(&error), @"the Docker engine did not answer within 600 s (pull docker.io/library/aicage:codex-debian)");
 }
+
+#[tokio::test]
+async fn a_history_and_a_list_are_one_call_each() {
+    let history = r#"[{"Id":"<missing>","Created":1,"CreatedBy":"b","Tags":null,"Size":-1,"Comment":""}]"#;
+    let list = r#"[{"Id":"sha256:1","ParentId":"","RepoTags":["<none>:<none>"],"RepoDigests":null,"Created":1,"Size":2,"SharedSize":-1,"Labels":null,"Containers":-1}]"#;
+    let fake = Fake::new(vec![http("200 OK", history), http("200 OK", list)]);
+    let entries = fake.engine().history(&image()).await.unwrap();
+    assert_eq!((entries.len(), entries[0].size_bytes), (1, 0));
+    let images = fake.engine().images("a.label").await.unwrap();
+    assert_eq!((images.len(), images[0].names.len(), images[0].labels.len()), (1, 0, 0));
+    insta::assert_snapshot!(fake.asked.lock().unwrap().join("\n"), @"
+    GET /images/docker.io/library/aicage:codex-debian/history HTTP/1.1
+    GET /images/json?all=false&filters=%7B%22label%22%3A%5B%22a.label%22%5D%7D&shared-size=false&digests=false&manifests=false HTTP/1.1
+    ");
+}
