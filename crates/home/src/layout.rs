@@ -156,6 +156,11 @@ impl Home {
         self.root.join("state/builder/answer")
     }
 
+    /// Returns the file with the salt of secrets' digests.
+    pub fn salt(&self) -> PathBuf {
+        self.root.join("state/builder/salt")
+    }
+
     /// Returns the file in which the host tool keeps what it knows of a final image.
     ///
     /// The host tool replaces `/` and `:` in the agent's name; an [`AgentName`] holds neither.
@@ -218,7 +223,7 @@ mod tests {
         paths.extend([RecordKind::Base, RecordKind::Final, RecordKind::Extended].map(|kind| home.record(kind, &key)));
         paths.extend([home.lock(&key), home.host_record(&agent, &base), home.host_base_record(&base)]);
         paths.extend(home.host_extended_record(&"localhost:5000/x:y".parse().unwrap()));
-        paths.extend([home.found_version(&agent), home.version_lock(&agent), home.answers()]);
+        paths.extend([home.found_version(&agent), home.version_lock(&agent), home.answers(), home.salt()]);
         let image = "localhost:5000/x:y".parse().unwrap();
         let subjects = [
             LogSubject::Base(&base),
@@ -251,6 +256,7 @@ mod tests {
         /h/.aicage/state/builder/version/codex.json
         /h/.aicage/state/builder/lock/version-codex.lock
         /h/.aicage/state/builder/answer
+        /h/.aicage/state/builder/salt
         /h/.aicage/logs/base-image/build/debian-20261121T070000Z.log
         /h/.aicage/logs/image/build/codex-debian-20261121T070000Z.log
         /h/.aicage/logs/image-extended/build/localhost_5000_x_y-20261121T070000Z.log

@@ -12,6 +12,7 @@ pub mod lock;
 pub mod log;
 pub mod record;
 mod replace;
+mod salt;
 pub mod time;
 pub mod versions;
 
@@ -24,3 +25,4 @@ pub use extension_hash::extension_hash;
 pub use layout::{Home, ImageKey, LogSubject, RecordKind};
 pub use lock::Lock;
 pub use log::BuildLog;
+pub use salt::salt;

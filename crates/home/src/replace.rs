@@ -49,7 +49,8 @@ pub(crate) fn create_file(path: &Path, bytes: &[u8]) -> Result<bool, DiskError> 
     create_file_with(path, bytes, FILE_MODE)
 }
 
-fn create_file_with(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, DiskError> {
+/// The same with a mode other than the usual one.
+pub(crate) fn create_file_with(path: &Path, bytes: &[u8], mode: u32) -> Result<bool, DiskError> {
     let (folder, prefix) = place(path)?;
     remove_leftovers(folder, &prefix);
     attempt(|| match write(folder, &prefix, bytes, mode)?.persist_noclobber(path) {
