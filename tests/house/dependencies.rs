@@ -21,7 +21,7 @@ const ROOMS: [Room; 9] = [
     Room { folder: "crates/registry", may_use: &["domain"] },
     Room { folder: "crates/engine", may_use: &["domain"] },
     Room { folder: "builder", may_use: &["domain", "home", "registry", "engine", "buildkit", "console"] },
-    Room { folder: "checker", may_use: &["domain", "home", "engine", "console"] },
+    Room { folder: "checker", may_use: &["domain", "home", "registry", "engine", "console"] },
     Room { folder: "tests", may_use: &["domain", "home", "registry", "engine", "buildkit", "console"] },
 ];
 

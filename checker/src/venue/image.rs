@@ -2,7 +2,8 @@
 
 use clap::ValueEnum;
 use domain::image::ImageRef;
-use engine::{Engine, EngineError};
+use engine::{Engine, PullCredential};
+use registry::{Credential, Registry, RegistryOptions};
 use tokio::sync::OnceCell;
 
 use super::Means;
@@ -71,7 +72,8 @@ impl CheckerImage {
         let pulled = self.pulled.get_or_init(async || {
             let image: ImageRef =
                 self.name.parse().map_err(|error| format!("{} cannot be pulled: {error}", self.name))?;
-            engine.pull(&image, None).await.map(drop).map_err(|error| told(&error))
+            let credential = credential(&image, means).await?;
+            engine.pull(&image, credential.as_ref()).await.map_err(|error| told(error.to_string(), error.advice()))
         });
         tokio::select! {
             pulled = pulled => pulled.clone().map_err(PullError),
@@ -80,11 +82,20 @@ impl CheckerImage {
     }
 }
 
-fn told(error: &EngineError) -> String {
-    match error.advice() {
-        Some(advice) => format!("{error} ({advice})"),
-        None => error.to_string(),
-    }
+/// Looks up what the registry may be shown, as the docker command would.
+async fn credential(image: &ImageRef, means: &Means) -> Result<Option<PullCredential>, String> {
+    let environment = &means.environment;
+    let docker_config = environment.path("DOCKER_CONFIG").or_else(|| environment.in_home(".docker"));
+    let registry = Registry::new(RegistryOptions { docker_config, ..RegistryOptions::default() });
+    let found = registry.credentials(image.repository().registry()).await;
+    Ok(found.map_err(|error| told(error.to_string(), error.advice().as_deref()))?.map(|credential| match credential {
+        Credential::Password { username, password } => PullCredential::Password { username, password },
+        Credential::IdentityToken(token) => PullCredential::IdentityToken(token),
+    }))
+}
+
+fn told(error: String, advice: Option<&str>) -> String {
+    advice.map(|advice| format!("{error} ({advice})")).unwrap_or(error)
 }
 
 #[cfg(test)]
