@@ -48,7 +48,10 @@ pub(crate) async fn observe(target: &Target, doors: &Doors) -> Result<Observatio
     let newest = async {
         match &target.chosen_version {
             Some(version) => VersionFact::Chosen(version.clone()),
-            None => doors.checker.newest(&target.agent.name).await,
+            None => {
+                let facts = doors.checker.newest(std::slice::from_ref(&target.agent.name)).await;
+                facts.into_iter().next().expect("there is an answer for each agent")
+            }
         }
     };
     let (engine, version, context) = tokio::join!(engine, newest, walk(target));

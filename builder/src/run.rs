@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use console::exit::Exit;
 use console::failure::Failure;
@@ -99,6 +99,7 @@ async fn straight_line(
             home: command_line.home.clone(),
             custom_home: command_line.custom_home.clone(),
             certificates: command_line.ca_cert.clone(),
+            began: Instant::now(),
             is_recording: command_line.task == Task::Build,
         },
         home,

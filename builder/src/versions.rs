@@ -26,29 +26,40 @@ pub(crate) struct Checker {
     pub(crate) custom_home: PathBuf,
     /// The certificates to trust, as the user named them.
     pub(crate) certificates: Option<String>,
+    /// When this run began.
+    pub(crate) began: Instant,
     /// Whether it may keep what it finds for later runs.
     pub(crate) is_recording: bool,
 }
 
 impl Checker {
-    /// Returns what the checker says about `agent`; that it cannot be asked is an answer too.
-    pub(crate) async fn newest(&self, agent: &AgentName) -> VersionFact {
+    /// Returns what the checker says about each of `agents`, in their order, asked in one call. That it cannot be asked
+    /// is an answer too.
+    ///
+    /// What was found since this run began is not looked for again, whoever found it.
+    pub(crate) async fn newest(&self, agents: &[AgentName]) -> Vec<VersionFact> {
+        if agents.is_empty() {
+            return Vec::new();
+        }
         let began = Instant::now();
-        match self.ask(agent).await {
-            Ok(fact) => fact,
-            Err(reason) => {
-                let took_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let attempts = vec![FailedAttempt { venue: Place::Checker, reason, took_millis }];
-                VersionFact::Unknown { attempts, last_known: None }
-            }
+        let asked = self.ask(agents).await;
+        let took_millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let unknown = |reason: String| {
+            let attempts = vec![FailedAttempt { venue: Place::Checker, reason, took_millis }];
+            VersionFact::Unknown { attempts, last_known: None }
+        };
+        match asked {
+            Ok(report) => agents.iter().map(|agent| fact(&report, agent).unwrap_or_else(unknown)).collect(),
+            Err(reason) => agents.iter().map(|_| unknown(reason.clone())).collect(),
         }
     }
 
-    async fn ask(&self, agent: &AgentName) -> Result<VersionFact, String> {
+    async fn ask(&self, agents: &[AgentName]) -> Result<VersionReport, String> {
         let own = std::env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
         let program = own.with_file_name(CHECKER);
         let mut command = tokio::process::Command::new(&program);
-        command.args(["version", agent.as_str(), "--format", "json", "--allow-cached"]);
+        command.arg("version").args(agents.iter().map(AgentName::as_str)).args(["--format", "json", "--allow-cached"]);
+        command.arg("--max-age").arg(self.began.elapsed().as_secs().to_string());
         command.arg("--home").arg(&self.home).arg("--custom").arg(&self.custom_home);
         if let Some(definitions) = &self.definitions {
             command.arg("--definitions").arg(definitions);
@@ -68,17 +79,21 @@ impl Checker {
             .map_err(|_| format!("{CHECKER} did not end within {} s", CHECK_LIMIT.as_secs()))?
             .map_err(cannot_run)?;
         asked.0 = None;
-        let report: VersionReport = serde_json::from_slice(&output.stdout).map_err(|_| {
+        serde_json::from_slice(&output.stdout).map_err(|_| {
             let said = String::from_utf8_lossy(&output.stderr);
             format!("{CHECKER} gave no report ({}): {}", output.status, said.trim())
-        })?;
-        let finding = report.agents.into_iter().find(|finding| finding.agent == agent.as_str());
-        let finding = finding.ok_or_else(|| format!("{CHECKER} said nothing about {agent}"))?;
-        Ok(match (finding.version, finding.found_by) {
-            (Some(version), Some(venue)) => VersionFact::Found(version, venue),
-            _ => VersionFact::Unknown { attempts: finding.failed, last_known: finding.cached },
         })
     }
+}
+
+/// Reads what a report says about an agent; the error is why it says nothing.
+fn fact(report: &VersionReport, agent: &AgentName) -> Result<VersionFact, String> {
+    let finding = report.agents.iter().find(|finding| finding.agent == agent.as_str());
+    let finding = finding.ok_or_else(|| format!("{CHECKER} said nothing about {agent}"))?;
+    Ok(match (&finding.version, finding.found_by) {
+        (Some(version), Some(venue)) => VersionFact::Found(version.clone(), venue),
+        _ => VersionFact::Unknown { attempts: finding.failed.clone(), last_known: finding.cached.clone() },
+    })
 }
 
 /// A running checker, which is told to end when nobody waits for its answer any more.
@@ -93,5 +108,30 @@ impl Drop for Asked {
             // It may have ended just now; its id stays its own until somebody has asked how it ended.
             let _ = kill_process(id, Signal::TERM);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::version::{AgentVersion, SourceKind, Venue};
+
+    use super::*;
+
+    #[test]
+    fn each_agent_has_its_own_answer_in_a_report() {
+        let report: VersionReport = serde_json::from_str(
+            r#"{"schemaVersion": 1, "agents": [
+                {"agent": "b", "version": null, "foundBy": null, "checkedAt": "", "tookMillis": 0,
+                 "failed": [{"venue": "definition", "reason": "broken", "tookMillis": 0}]},
+                {"agent": "a", "version": "1.4.0", "foundBy": "native:npm", "checkedAt": "", "tookMillis": 0,
+                 "failed": []}]}"#,
+        )
+        .unwrap();
+        let fact = |name| fact(&report, &AgentName::parse(name).unwrap());
+        let found = VersionFact::Found(AgentVersion::parse("1.4.0").unwrap(), Venue::Native(SourceKind::Npm));
+        assert_eq!(fact("a"), Ok(found));
+        let failed = FailedAttempt { venue: Place::Definition, reason: "broken".to_owned(), took_millis: 0 };
+        assert_eq!(fact("b"), Ok(VersionFact::Unknown { attempts: vec![failed], last_known: None }));
+        assert_eq!(fact("c").unwrap_err(), "aicage-checker said nothing about c");
     }
 }

@@ -1,7 +1,7 @@
 //! Sources on the wire: real messages from servers on this machine.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use domain::version::Place;
@@ -350,6 +350,28 @@ fn a_young_answer_is_taken_without_asking() {
     // Another question is not answered with an answer to the old one.
     fixture.declare("a", &format!("{}prefix: '1.'\n", json(&server)));
     assert_eq!(fixture.ask(&["a", "--max-age", "3600"], &[]).everything(), "2\nexit 0");
+}
+
+#[test]
+fn of_runs_at_the_same_time_one_asks_and_the_others_take_its_answer() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    // The first question is answered when every run has been started.
+    let server = Server::start(move |_, before| {
+        let _ = wait.recv();
+        ok(&format!(r#"{{"version": "1.{before}"}}"#))
+    });
+    let fixture = Fixture::declaring(&json(&server));
+    let run = || {
+        let mut command = fixture.command();
+        command.args(["version", "a", "--via", "native", "--max-age", "3600"]).stdout(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let runs: Vec<_> = (0..6).map(|_| run()).collect();
+    drop(go);
+    for run in runs {
+        assert_eq!(run.wait_with_output().unwrap().stdout, b"1.0\n");
+    }
+    assert_eq!(server.asked().len(), 1);
 }
 
 #[test]
