@@ -39,6 +39,9 @@ const CHANGE_THE_ANSWER: [&str; 13] = [
     "ignore-requires-python",
 ];
 
+/// Variables that name certificates to the library by which pip asks, when pip itself is told of none.
+const CERTIFICATE_VARIABLES: [&str; 2] = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+
 /// What pip is told by its files and its variables.
 #[derive(Default)]
 pub(super) struct PipConfiguration(BTreeMap<String, String>);
@@ -70,6 +73,10 @@ impl PipConfiguration {
             if let Some(name) = name.strip_prefix("PIP_") {
                 configuration.0.insert(key(name), value.to_owned());
             }
+        }
+        let of_library = CERTIFICATE_VARIABLES.iter().find_map(|name| environment.get(name));
+        if let Some(path) = of_library.filter(|path| configuration.get("cert").is_none() && Path::new(path).is_file()) {
+            configuration.0.insert("cert".to_owned(), path.to_owned());
         }
         Ok(configuration)
     }

@@ -29,6 +29,9 @@ const TRIES: u32 = 3;
 /// How long is waited before the second try; twice as long before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
+/// How long GitHub counts questions, and so the longest that it wants to be left alone.
+const RATE_LIMIT_PERIOD: Duration = Duration::from_secs(3600);
+
 /// How many times a server may send us elsewhere.
 const REDIRECTS: usize = 5;
 
@@ -197,8 +200,9 @@ impl Transport {
 fn check(status: StatusCode, headers: &HeaderMap, address: &str) -> Result<(), SourceError> {
     let host = host(address);
     let number = status.as_u16();
-    // GitHub's word for "too many questions" is 403 with this header.
-    let is_limit = text_of(headers, "x-ratelimit-remaining").is_some_and(|left| left == "0");
+    // GitHub's word for "too many questions" is 403 with one of these ("Rate limits for the REST API").
+    let is_limit =
+        text_of(headers, "x-ratelimit-remaining").is_some_and(|left| left == "0") || headers.contains_key(RETRY_AFTER);
     match status {
         _ if status.is_success() => Ok(()),
         StatusCode::NOT_FOUND | StatusCode::GONE => Err(SourceError::Absent { address: plain(address) }),
@@ -206,8 +210,8 @@ fn check(status: StatusCode, headers: &HeaderMap, address: &str) -> Result<(), S
             Err(SourceError::Busy { host, status: number, wait: wait(headers) })
         }
         StatusCode::FORBIDDEN if is_limit => {
-            let hour = Duration::from_secs(3600);
-            Err(SourceError::Busy { host, status: number, wait: Some(wait(headers).unwrap_or(hour)) })
+            let wait = wait(headers).or_else(|| reset(headers)).unwrap_or(RATE_LIMIT_PERIOD);
+            Err(SourceError::Busy { host, status: number, wait: Some(wait) })
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(SourceError::Denied { host, status: number }),
         _ => Err(SourceError::Status { host, status: number }),
@@ -222,6 +226,14 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
     }
     let at = rfc2822::DateTimeParser::new().parse_timestamp(value.trim().replace("GMT", "+0000")).ok()?;
     Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default())
+}
+
+/// Reads GitHub's `x-ratelimit-reset`: seconds since 1970.
+fn reset(headers: &HeaderMap) -> Option<Duration> {
+    let at = Timestamp::from_second(text_of(headers, "x-ratelimit-reset")?.trim().parse().ok()?).ok()?;
+    // The clocks of two machines differ by moments, and a whole second is what it counts in.
+    let left = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+    Some(left + Duration::from_secs(1))
 }
 
 /// Reads the address of the next page from `Link`; one on another host is none.

@@ -52,6 +52,27 @@ impl Fixture {
         fs::write(folder.join("install.sh"), "").unwrap();
     }
 
+    /// A fixture with one agent, `a`, whose `version.yml` is `yaml`.
+    pub(crate) fn declaring(yaml: &str) -> Self {
+        let fixture = Self::new();
+        fixture.declare("a", yaml);
+        fixture
+    }
+
+    pub(crate) fn declare(&self, name: &str, yaml: &str) {
+        self.agent_without_script(name);
+        fs::write(self.agent_folder(name).join("version.yml"), yaml).unwrap();
+    }
+
+    /// Asks only the sources.
+    pub(crate) fn ask(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Shown {
+        let mut command = self.command();
+        command.args(["version", "--via", "native"]).args(arguments).envs(variables.iter().copied());
+        // No file of this machine says where packages are.
+        command.env("XDG_CONFIG_DIRS", self.path("none")).env("PREFIX", self.path("none"));
+        self.run(&mut command)
+    }
+
     pub(crate) fn pipe(&self, path: &str) -> PathBuf {
         let path = self.path(path);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -1,38 +1,15 @@
 //! Sources on the wire: real messages from servers on this machine.
 
-use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use domain::version::Place;
 
-use crate::fixture::{Fixture, Shown};
+use crate::fixture::Fixture;
 use crate::server::{Server, message, ok};
 
 /// A token that must never be seen where it does not belong.
 const TOKEN: &str = "ghp_0123456789abcdef";
-
-impl Fixture {
-    /// A fixture with one agent, `a`, whose `version.yml` is `yaml`.
-    fn declaring(yaml: &str) -> Self {
-        let fixture = Self::new();
-        fixture.declare("a", yaml);
-        fixture
-    }
-
-    fn declare(&self, name: &str, yaml: &str) {
-        self.agent_without_script(name);
-        fs::write(self.agent_folder(name).join("version.yml"), yaml).unwrap();
-    }
-
-    fn ask(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Shown {
-        let mut command = self.command();
-        command.args(["version", "--via", "native"]).args(arguments).envs(variables.iter().copied());
-        // No file of this machine says where packages are.
-        command.env("XDG_CONFIG_DIRS", self.path("none")).env("PREFIX", self.path("none"));
-        self.run(&mut command)
-    }
-}
 
 fn json(server: &Server) -> String {
     format!("source: http-json\nurl: {}\npointer: /version\n", server.url("/latest.json"))
@@ -192,6 +169,34 @@ fn a_server_that_fails_twice_is_asked_a_third_time_and_no_fourth() {
     exit 6
     ");
     assert_eq!(server.asked().len(), 3);
+}
+
+const RELEASE: &str = "source: github-release\nrepository: acme/tool\nprefix: v\n";
+
+#[test]
+fn githubs_limit_is_waited_for_when_it_is_near() {
+    let past = ("x-ratelimit-reset", "1");
+    for near in [&[("x-ratelimit-remaining", "0"), past][..], &[("Retry-After", "0")]] {
+        let near: Vec<_> = near.to_vec();
+        let api = Server::start(move |_, before| match before {
+            0 => message("403 Forbidden", &near, r#"{"message": "API rate limit exceeded"}"#),
+            _ => ok(r#"{"tag_name": "v1.0", "draft": false}"#),
+        });
+        let shown = Fixture::declaring(RELEASE).ask(&["a"], &[("GITHUB_API_URL", &api.url(""))]);
+        assert_eq!((shown.everything().as_str(), api.asked().len()), ("1.0\nexit 0", 2));
+    }
+}
+
+#[test]
+fn githubs_limit_is_said_when_it_is_far() {
+    let far = message("403 Forbidden", &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "4102444800")], "{}");
+    let api = Server::saying(far);
+    let shown = Fixture::declaring(RELEASE).ask(&["a"], &[("GITHUB_API_URL", &api.url(""))]);
+    assert!(shown.stderr.contains("wants to be asked again later (403), in "), "{}", shown.stderr);
+    assert_eq!((shown.code, api.asked().len()), (Some(6), 1));
+    let refused = Server::saying(message("403 Forbidden", &[], "{}"));
+    let shown = Fixture::declaring(RELEASE).ask(&["a"], &[("GITHUB_API_URL", &refused.url(""))]);
+    assert!(shown.stderr.contains("refused the credentials, or wants some (403)"), "{}", shown.stderr);
 }
 
 #[test]
