@@ -1,10 +1,12 @@
 //! Scripts in containers, on every engine that the test environment names.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 
 use crate::fixture::Fixture;
 
@@ -198,4 +200,61 @@ fn from_the_builder_image_nothing_runs_around_it() {
     command.args(["version", "a", "--via", "container,host", "--format", "json"]).env("AICAGE_BUILDER_IMAGE", "1");
     let shown = fixture.run(command.env("DOCKER_HOST", "unix:///nowhere/docker.sock"));
     assert_eq!(shown.report().agents[0].failed.len(), 1, "{}", shown.stdout);
+}
+
+/// An image under a name of this process's own, by which its containers are found.
+struct Marked {
+    host: String,
+    name: String,
+}
+
+impl Marked {
+    fn on(host: String, test: &str) -> Self {
+        let tag = format!("{test}-{}", std::process::id());
+        api(&host, "POST", &format!("images/{IMAGE}/tag?repo=aicage-test-marked&tag={tag}"), "");
+        Self { host, name: format!("aicage-test-marked:{tag}") }
+    }
+
+    /// The containers made of it, as the engine lists them.
+    fn containers(&self) -> Vec<Value> {
+        let listed: Vec<Value> = serde_json::from_str(&api(&self.host, "GET", "containers/json?all=1", "")).unwrap();
+        listed.into_iter().filter(|container| container["Image"] == self.name.as_str()).collect()
+    }
+
+    /// Waits until the engine lists one that runs, or until it lists none, and returns those that it lists.
+    fn wait_for(&self, is_wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        for _ in 0..600 {
+            let containers = self.containers();
+            if is_wanted(&containers) {
+                return containers;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{}: {:?}", self.host, self.containers());
+    }
+}
+
+impl Drop for Marked {
+    fn drop(&mut self) {
+        api(&self.host, "DELETE", &format!("images/{}?force=true", self.name), "");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_run_that_was_killed() {
+    for host in ENGINES.map(variable) {
+        let fixture = Fixture::with("trap '' TERM INT HUP; sleep 600; sleep 600");
+        let image = Marked::on(host, "killed");
+        let mut command = fixture.command();
+        command.args(["version", "a", "--via", "container", "--timeout", "2", "--checker-image", &image.name]);
+        let mut run = command.env("DOCKER_HOST", &image.host).stderr(Stdio::null()).spawn().unwrap();
+        let running = image.wait_for(|listed| listed.iter().any(|container| container["State"] == "running"));
+        // SIGKILL: the program can do nothing about it.
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let volume = running[0]["Mounts"].as_array().unwrap().iter().find_map(|mount| mount["Name"].as_str()).unwrap();
+        image.wait_for(<[Value]>::is_empty);
+        let left = api(&image.host, "GET", &format!("volumes/{volume}"), "");
+        assert!(left.contains("no such volume"), "{}: {left}", image.host);
+    }
 }
