@@ -26,9 +26,6 @@ use crate::venue::{self, CheckerImage, Means, PullChoice, Subject, Way};
 /// How many agents are looked at together. Most of a look is waiting for a network.
 const TOGETHER: usize = 16;
 
-/// Where the usual systems have the certificates that they trust, in one file.
-const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
-
 /// Which agents are asked about.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Which {
@@ -125,7 +122,7 @@ async fn until_a_signal(
 ) -> Result<VersionReport, CheckError> {
     let mut signals = EndingSignals::listen().map_err(CheckError::Start)?;
     let (interrupt, interrupted) = watch::channel(false);
-    let certificates = request.hands_on_certificates.then(|| sources.trusted(SYSTEM_CERTIFICATES));
+    let certificates = request.hands_on_certificates.then(|| sources.trusted());
     let means = Means {
         time_limit: request.time_limit,
         secrets,

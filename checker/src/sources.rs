@@ -22,12 +22,13 @@ use std::time::Duration;
 
 use domain::source::{Extraction, Source, VersionSource};
 use domain::version::{AgentVersion, SourceKind};
+use home::certificates;
 use tokio::process::Command;
 
 use self::error::SourceError;
 use self::memory::Memory;
 use self::readable::{Python, Question};
-use self::transport::{Transport, certificates};
+use self::transport::Transport;
 use crate::environment::Environment;
 use crate::secrets::Secrets;
 
@@ -65,14 +66,19 @@ impl Sources {
     /// Trusts `certificates` (files or folders) besides the system's, and keeps answers in `memory`, if anywhere.
     pub(crate) fn new(environment: Environment, extra: &[PathBuf], memory: Option<(PathBuf, bool)>) -> Self {
         let memory = memory.map_or_else(Memory::default, |(folder, is_writable)| Memory::new(folder, is_writable));
-        let transport = certificates(extra).map(|pem| Transport::new(pem, memory));
+        let read = |path: &PathBuf| {
+            certificates::read(path).map_err(|error| SourceError::configuration(error.path)(error.source))
+        };
+        let extra: Result<Vec<_>, _> = extra.iter().map(read).collect();
+        let transport = extra.map(|extra| Transport::new(extra.concat(), memory));
         Self { environment, transport }
     }
 
     /// Returns the certificates that are trusted here, as PEM: the system's, and those that the user gave.
-    pub(crate) fn trusted(&self, system: &str) -> Vec<u8> {
-        let system = self.environment.path("SSL_CERT_FILE").unwrap_or_else(|| system.into());
-        let mut pem = std::fs::read(system).unwrap_or_default();
+    pub(crate) fn trusted(&self) -> Vec<u8> {
+        let system = self.environment.path("SSL_CERT_FILE").or_else(certificates::system_bundle);
+        // Where the system has none, those that the user gave are all there are.
+        let mut pem = system.and_then(|path| certificates::read(&path).ok()).unwrap_or_default();
         if let Ok(transport) = &self.transport {
             pem.extend_from_slice(transport.extra_roots_pem());
         }

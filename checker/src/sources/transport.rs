@@ -5,7 +5,6 @@ use std::error::Error;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -302,29 +301,6 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 /// Returns the words of the first cause; what stands above it may hold a whole address.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
-}
-
-/// Returns the files of certificates that the environment names for all programs of this kind, as PEM.
-///
-/// The system's own place, and `SSL_CERT_FILE` in its stead, are read by the TLS library itself.
-pub(super) fn certificates(paths: &[PathBuf]) -> Result<Vec<u8>, SourceError> {
-    let mut pem = Vec::new();
-    for path in paths {
-        let files = match fs::read_dir(path) {
-            Ok(entries) => {
-                let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-                files.retain(|file| file.extension().is_some_and(|end| end == "crt" || end == "pem"));
-                files.sort();
-                files
-            }
-            Err(_) => vec![path.clone()],
-        };
-        for file in files {
-            pem.extend(fs::read(&file).map_err(SourceError::configuration(file))?);
-            pem.push(b'\n');
-        }
-    }
-    Ok(pem)
 }
 
 #[cfg(test)]

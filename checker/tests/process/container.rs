@@ -258,3 +258,15 @@ fn nothing_is_left_of_a_run_that_was_killed() {
         assert!(left.contains("no such volume"), "{}: {left}", image.host);
     }
 }
+
+#[test]
+fn a_script_gets_the_certificates_and_no_key_that_stands_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("company.pem");
+    let pem = |kind: &str, text: &str| format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n");
+    fs::write(&file, pem("PRIVATE KEY", "c2VjcmV0") + &pem("CERTIFICATE", "Y29tcGFueQ==")).unwrap();
+    let script = "grep -e c2VjcmV0 -e Y29tcGFueQ -h \"$SSL_CERT_FILE\"";
+    for (shown, code) in on_every_engine(script, &["--ca-cert", file.to_str().unwrap()]) {
+        assert_eq!((shown.as_str(), code), ("Y29tcGFueQ==\n", Some(0)));
+    }
+}

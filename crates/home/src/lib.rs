@@ -3,6 +3,7 @@
 //! Here live the layout, the loading of definitions, records, logs and locks. Nothing here asks a network, and nothing
 //! here decides whether an image must be built.
 
+pub mod certificates;
 pub mod definitions;
 pub mod error;
 mod extension_hash;
