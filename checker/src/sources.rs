@@ -14,6 +14,7 @@ mod pip;
 pub(crate) mod readable;
 mod request;
 mod simple_index;
+mod tags;
 mod transport;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use tokio::process::Command;
 use self::error::SourceError;
 use self::memory::Memory;
 use self::readable::{Python, Question};
+use self::tags::Choice;
 use self::transport::Transport;
 use crate::environment::Environment;
 use crate::secrets::Secrets;
@@ -138,11 +140,12 @@ impl Sources {
                 github::newest_release(repository, *include_prereleases, environment, transport, limit).await
             }
             Source::GithubTag { repository, include_prereleases } => {
-                let prereleases = *include_prereleases;
-                github::highest_tag(repository, prereleases, extraction, environment, transport, limit).await
+                let choice = Choice { extraction, include_prereleases: *include_prereleases };
+                github::highest_tag(repository, &choice, environment, transport, limit).await
             }
             Source::OciTag { repository, include_prereleases } => {
-                oci::highest_tag(repository, *include_prereleases, extraction, transport, limit).await
+                let choice = Choice { extraction, include_prereleases: *include_prereleases };
+                oci::highest_tag(repository, &choice, transport, limit).await
             }
             Source::HttpJson { url, pointer } => http::json_value(url, pointer, transport, limit).await,
             Source::HttpText { url } => http::text(url, transport, limit).await,

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use domain::source::Extraction;
 use domain::version::SourceKind;
 use serde::Deserialize;
 
 use super::endpoints;
 use super::error::SourceError;
-use super::order;
 use super::request::Request;
+use super::tags::{self, Choice};
 use super::transport::{Transport, keeps_secrets, plain};
 use crate::environment::Environment;
 
@@ -37,11 +36,6 @@ fn request(environment: &Environment, path: &str) -> Request {
     request
 }
 
-fn read<T: serde::de::DeserializeOwned>(request: &Request, body: &[u8]) -> Result<T, SourceError> {
-    serde_json::from_slice(body)
-        .map_err(|error| SourceError::Answer { address: plain(&request.address), reason: error.to_string() })
-}
-
 /// Returns the tag of the newest release: the one that GitHub calls the latest, or with pre-releases the first listed.
 pub(super) async fn newest_release(
     repository: &str,
@@ -53,11 +47,11 @@ pub(super) async fn newest_release(
     if !include_prereleases {
         let request = request(environment, &format!("/repos/{repository}/releases/latest"));
         let answer = transport.get(&request, limit).await?;
-        return read::<Release>(&request, &answer.body).map(|release| release.tag_name);
+        return answer.json::<Release>(&request).map(|release| release.tag_name);
     }
     let request = request(environment, &format!("/repos/{repository}/releases?per_page=30"));
     let answer = transport.get(&request, limit).await?;
-    let releases: Vec<Release> = read(&request, &answer.body)?;
+    let releases: Vec<Release> = answer.json(&request)?;
     let published = releases.into_iter().find(|release| !release.draft);
     published.map(|release| release.tag_name).ok_or_else(|| SourceError::Nothing {
         address: plain(&request.address),
@@ -68,26 +62,16 @@ pub(super) async fn newest_release(
 /// Returns the highest version among all tags.
 pub(super) async fn highest_tag(
     repository: &str,
-    include_prereleases: bool,
-    extraction: &Extraction,
+    choice: &Choice<'_>,
     environment: &Environment,
     transport: &Transport,
     limit: Duration,
 ) -> Result<String, SourceError> {
-    let mut request = request(environment, &format!("/repos/{repository}/tags?per_page=100"));
-    let mut names = Vec::new();
-    for _ in 0..PAGES {
-        let answer = transport.get(&request, limit).await?;
-        names.extend(read::<Vec<Tag>>(&request, &answer.body)?.into_iter().map(|tag| tag.name));
-        let Some(next) = answer.next else {
-            let versions = names.iter().filter_map(|name| extraction.apply(name));
-            return order::highest(versions, include_prereleases).map(str::to_owned).ok_or_else(|| {
-                let reason = format!("none of its {} tags looks like a version", names.len());
-                SourceError::Nothing { address: plain(&request.address), reason }
-            });
-        };
-        request.address = next;
-    }
-    // The highest one may stand on a page that was not read.
-    Err(SourceError::Unsupported(format!("the repository has more than {} tags", PAGES * 100)))
+    let first = request(environment, &format!("/repos/{repository}/tags?per_page=100"));
+    tags::highest(first, PAGES, choice, async |request| {
+        let answer = transport.get(request, limit).await?;
+        let tags: Vec<Tag> = answer.json(request)?;
+        Ok((tags.into_iter().map(|tag| tag.name).collect(), answer.next))
+    })
+    .await
 }

@@ -16,10 +16,8 @@ pub(super) async fn json_value(
     limit: Duration,
 ) -> Result<String, SourceError> {
     let request = Request::new(url.to_owned(), "application/json");
-    let answer = transport.get(&request, limit).await?;
+    let document: Value = transport.get(&request, limit).await?.json(&request)?;
     let address = plain(url);
-    let document: Value = serde_json::from_slice(&answer.body)
-        .map_err(|error| SourceError::Answer { address: address.clone(), reason: error.to_string() })?;
     match document.pointer(pointer) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Number(number)) => Ok(number.to_string()),

@@ -188,19 +188,14 @@ pub(super) async fn newest(
         Err(SourceError::Absent { .. }) => {
             request.address = format!("{registry}-/package/{escaped}/dist-tags");
             let answer = transport.get(&request, limit).await?;
-            let tags: BTreeMap<String, String> = read(&request.address, &answer.body)?;
+            let tags: BTreeMap<String, String> = answer.json(&request)?;
             tags.get(tag).cloned().ok_or_else(|| SourceError::Nothing {
                 address: plain(&request.address),
                 reason: format!("there is no tag {tag}"),
             })
         }
-        other => read::<Manifest>(&request.address, &other?.body).map(|manifest| manifest.version),
+        other => other?.json::<Manifest>(&request).map(|manifest| manifest.version),
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(address: &str, body: &[u8]) -> Result<T, SourceError> {
-    serde_json::from_slice(body)
-        .map_err(|error| SourceError::Answer { address: plain(address), reason: error.to_string() })
 }
 
 #[cfg(test)]

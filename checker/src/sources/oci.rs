@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use domain::image::Repository;
-use domain::source::Extraction;
 use domain::version::SourceKind;
 use reqwest::Url;
 use serde::Deserialize;
 
 use super::endpoints;
 use super::error::SourceError;
-use super::order;
 use super::request::Request;
-use super::transport::{Outcome, Transport, host, keeps_secrets, plain};
+use super::tags::{self, Choice};
+use super::transport::{Outcome, Transport, host, keeps_secrets};
 
 /// The most pages of tags that are read, with up to a thousand tags each.
 const PAGES: usize = 50;
@@ -31,39 +30,28 @@ struct Token {
 /// Returns the highest version among all tags.
 pub(super) async fn highest_tag(
     repository: &str,
-    include_prereleases: bool,
-    extraction: &Extraction,
+    choice: &Choice<'_>,
     transport: &Transport,
     limit: Duration,
 ) -> Result<String, SourceError> {
     let repository: Repository =
         repository.parse().map_err(|_| SourceError::Unsupported(format!("{repository} is no image repository")))?;
-    let mut request = Request::new(first_page(&repository), "application/json");
-    let mut names = Vec::new();
-    for _ in 0..PAGES {
-        let answer = match transport.ask(&request, limit).await? {
+    let first = Request::new(first_page(&repository), "application/json");
+    tags::highest(first, PAGES, choice, async |request| {
+        let answer = match transport.ask(request, limit).await? {
             Outcome::Answer(answer) => answer,
             Outcome::Challenge(challenge) if request.authorization.is_none() => {
-                request.authorization = Some(token(&challenge, &repository, &request, transport, limit).await?);
-                transport.get(&request, limit).await?
+                request.authorization = Some(token(&challenge, &repository, request, transport, limit).await?);
+                transport.get(request, limit).await?
             }
             Outcome::Challenge(_) => {
                 return Err(SourceError::Denied { host: host(&request.address), status: 401 });
             }
         };
-        let page: Tags = serde_json::from_slice(&answer.body)
-            .map_err(|error| SourceError::Answer { address: plain(&request.address), reason: error.to_string() })?;
-        names.extend(page.tags.unwrap_or_default());
-        let Some(next) = answer.next else {
-            let versions = names.iter().filter_map(|name| extraction.apply(name));
-            return order::highest(versions, include_prereleases).map(str::to_owned).ok_or_else(|| {
-                let reason = format!("none of its {} tags looks like a version", names.len());
-                SourceError::Nothing { address: plain(&request.address), reason }
-            });
-        };
-        request.address = next;
-    }
-    Err(SourceError::Unsupported(format!("the repository has more than {PAGES} pages of tags")))
+        let page: Tags = answer.json(request)?;
+        Ok((page.tags.unwrap_or_default(), answer.next))
+    })
+    .await
 }
 
 fn first_page(repository: &Repository) -> String {
@@ -103,8 +91,7 @@ async fn token(
         realm.query_pairs_mut().append_pair("service", &service);
     }
     realm.query_pairs_mut().append_pair("scope", &format!("repository:{}:pull", repository.path()));
-    let answer = transport.get(&Request::new(realm.to_string(), "application/json"), limit).await?;
-    let token: Token = serde_json::from_slice(&answer.body)
-        .map_err(|error| SourceError::Answer { address: plain(realm.as_str()), reason: error.to_string() })?;
+    let request = Request::new(realm.to_string(), "application/json");
+    let token: Token = transport.get(&request, limit).await?.json(&request)?;
     token.token.or(token.access_token).map(|token| format!("Bearer {token}")).ok_or_else(denied)
 }

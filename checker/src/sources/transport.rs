@@ -13,6 +13,7 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, IF_NONE_MATCH, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, NoProxy, Proxy, StatusCode, Url};
+use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use super::error::SourceError;
@@ -44,6 +45,14 @@ pub(super) struct Answer {
     pub(super) body: Arc<Vec<u8>>,
     /// The address of the next page, if there is one (`Link`, RFC 8288).
     pub(super) next: Option<String>,
+}
+
+impl Answer {
+    /// Reads the answer to `request` as JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self, request: &Request) -> Result<T, SourceError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| SourceError::Answer { address: plain(&request.address), reason: error.to_string() })
+    }
 }
 
 /// Either an answer or the demand for credentials of an image registry.
