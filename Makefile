@@ -10,10 +10,10 @@ demo: ## build a real agent into an image, run it, build again
 test: ## all tests, on real engines and a real registry
 	scripts/test
 
-bench: ## measure against docker build and docker buildx
+bench: ## measure against docker build, docker buildx and npm view
 	scripts/setup test
 	cargo build --release
-	scripts/with-engines bench/run
+	scripts/with-engines sh -c 'bench/run && bench/versions'
 
 faults: ## only the tests of failures: killed, frozen, full, unreachable
 	scripts/test faults
