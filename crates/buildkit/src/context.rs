@@ -151,7 +151,7 @@ pub struct Entry {
 }
 
 /// A folder as it is sent: every entry, depth first, names within a folder in byte order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
     root: PathBuf,
     entries: Vec<Entry>,

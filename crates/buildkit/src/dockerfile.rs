@@ -12,6 +12,10 @@ use crate::rewrite::Wrap;
 /// The name of the frontend, which is part of every BuildKit.
 pub(crate) const FRONTEND: &str = "dockerfile.v0";
 
+/// What the frontend calls every context, whatever it is told. In the graph it gets the name of its folder afterwards;
+/// what the frontend itself looks for in it, its ignore file, is applied already and need not be found.
+pub(crate) const CONTEXT: &str = "context";
+
 /// The frontend's name for the result of the parts in front.
 pub(crate) const STATE_INPUT: &str = "state";
 
@@ -54,7 +58,6 @@ pub(crate) fn options(
 ) -> HashMap<String, String> {
     let mut options = HashMap::from([
         ("platform".to_owned(), format!("{}/{}", platform.os, platform.architecture)),
-        ("contextkey".to_owned(), dockerfile.context.clone()),
         ("dockerfilekey".to_owned(), dockerfile.dockerfile.clone()),
     ]);
     if dockerfile.local_only {
@@ -129,7 +132,6 @@ mod tests {
         build-arg:BASE_IMAGE=x:1
         build-arg:HTTP_PROXY=http://proxy
         context:x:1=input:state
-        contextkey=files
         dockerfilekey=definition
         image-resolve-mode=local
         input-metadata:state={"containerimage.config":"e30="}

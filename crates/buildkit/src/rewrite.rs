@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use bollard_buildkit_proto::pb;
 use prost::Message as _;
 
-use crate::dockerfile::Dockerfile;
+use crate::dockerfile::{CONTEXT, Dockerfile};
 use crate::llb::{Graph, NAME_KEY, Output, digest_of};
 use crate::mount::Mount;
 
@@ -141,9 +141,9 @@ impl Graph {
     }
 }
 
-/// Gives the context the folder's name: the frontend of 20.10 does not, although it is told.
+/// Gives the context the folder's name.
 fn name_context(source: &mut pb::SourceOp, folder: &str) -> bool {
-    let found = source.identifier == "local://context" && folder != "context";
+    let found = source.identifier.strip_prefix("local://") == Some(CONTEXT) && folder != CONTEXT;
     if found {
         source.identifier = format!("local://{folder}");
         source.attrs.insert("local.sharedkeyhint".to_owned(), folder.to_owned());

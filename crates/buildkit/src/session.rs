@@ -28,6 +28,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::connect::{BuildKit, ConnectError, upgrade};
 use crate::context::Context;
+use crate::dockerfile::CONTEXT;
 use crate::endpoint::Endpoint;
 use crate::filesync;
 
@@ -148,11 +149,14 @@ impl FileSync for Served {
     async fn diff_copy(&self, request: Request<Streaming<Packet>>) -> Result<Response<Self::DiffCopyStream>, Status> {
         let name =
             request.metadata().get("dir-name").and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
-        let context =
-            self.0.contexts.get(&name).ok_or_else(|| Status::not_found(format!("no folder is named {name:?}")))?;
+        let context = match self.0.contexts.get(&name) {
+            Some(context) => context.clone(),
+            None if name == CONTEXT => Arc::default(),
+            None => return Err(Status::not_found(format!("no folder is named {name:?}"))),
+        };
         let (packets, queue) = mpsc::channel(filesync::QUEUE_PACKETS);
         let paths = followed(request.metadata());
-        tokio::spawn(filesync::send(context.clone(), paths, request.into_inner(), packets));
+        tokio::spawn(filesync::send(context, paths, request.into_inner(), packets));
         Ok(Response::new(Box::pin(ReceiverStream::new(queue))))
     }
 

@@ -211,6 +211,7 @@ impl BuildKit {
                 observer.take(message, &mut on_event);
             }
         }
+        observer.finish(&mut on_event);
         if outcome.is_err() && served.is_none() {
             // Our part may know why, and only be waiting for the answer to having said so.
             served = tokio::time::timeout(LAST_WORD_LIMIT, &mut serving).await.ok();

@@ -9,7 +9,7 @@ use buildkit::mount::{Mount, MountSource, Sharing};
 use buildkit::rewrite::Wrap;
 use buildkit::solve::{Part, PartSolved, Solve, SolveError, Start};
 
-use crate::{ENGINES, MINIMAL, Named, Table, image, solve, step, unique};
+use crate::{ENGINES, MINIMAL, Named, Table, image, send, solve, step, unique};
 
 /// A folder that holds a Dockerfile.
 pub(crate) fn folder_of(dockerfile: &str) -> tempfile::TempDir {
@@ -266,5 +266,30 @@ async fn a_dockerfile_runs_again_when_it_is_told_to() {
         solve.ignore_cache();
         let again = table.solve(engine, &solve).await.expect(engine);
         assert!(again.start.ran.contains(&"d: [2/2] RUN echo again".to_owned()), "{engine}: {:?}", again.start);
+    }
+}
+
+#[tokio::test]
+async fn a_failing_instruction_on_an_image_of_a_registry_is_named() {
+    let registry = std::env::var("AICAGE_TEST_REGISTRY").unwrap();
+    for engine in ENGINES {
+        let token = unique();
+        let name = format!("{registry}/aicage-test-buildkit:{token}");
+        let folder = folder_of(&format!("FROM scratch\nCOPY Dockerfile /{token}\nENV PATH=/bin\n"));
+        let table = Table::new().dockerfile("d", folder.path());
+        let made = solve(Start::Dockerfile(Box::new(dockerfile("d"))), Vec::new());
+        table.solve(engine, &Solve { images: vec![name.clone()], ..made }).await.expect(engine);
+        let push = send(engine, "POST", &format!("images/{name}/push"));
+        assert!(!push.contains("\"error\""), "{engine}: {push}");
+        send(engine, "DELETE", &format!("images/{name}"));
+
+        // There is no shell in it.
+        let folder = folder_of(&format!("FROM {name}\nRUN true\n"));
+        let table = Table::new().dockerfile("d", folder.path());
+        let start = Start::Dockerfile(Box::new(dockerfile("d")));
+        match table.solve(engine, &solve(start, Vec::new())).await.result {
+            Err(SolveError::Step { step, .. }) => assert!(step.ends_with("RUN true"), "{engine}: {step}"),
+            other => panic!("{engine}: {other:?}"),
+        }
     }
 }
