@@ -10,10 +10,13 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use console::exit::Exit;
 use console::progress::Mode;
 use console::terminal::{Terminal, TerminalEnvironment};
+use domain::definition::ImageChoice;
 use domain::image::{ImageRef, Repository};
-use domain::name::{AgentName, BaseName};
-use domain::request::{BaseChoice, BuildRequest, Repositories};
+use domain::name::{AgentName, BaseName, ExtensionName, ImageName};
+use domain::request::{BaseChoice, ExtensionChoice, Repositories, Wanted, WantedAgent};
 use domain::version::AgentVersion;
+
+use crate::secrets::{SecretSource, Secrets};
 
 /// Builds coding agents' container images on this machine and keeps them current.
 #[derive(Debug, Parser)]
@@ -35,6 +38,44 @@ enum Subcommands {
         after_help = "Examples:\n  aicage-builder plan codex --base debian\n  aicage-builder plan codex --base debian --exit-code --format json"
     )]
     Plan(PlanArguments),
+    /// Give a choice of agent, base and extensions a name, for `build --image NAME`
+    #[command(after_help = "Example:\n  aicage-builder save work codex --base debian --extension act --extension gh")]
+    Save(SaveArguments),
+}
+
+#[derive(Debug, Args)]
+struct SaveArguments {
+    /// The name; its image is called by it
+    #[arg(value_name = "NAME", value_parser = ImageName::parse)]
+    name: ImageName,
+
+    /// The agent: the name of its definition's folder
+    #[arg(value_name = "AGENT", value_parser = AgentName::parse)]
+    agent: AgentName,
+
+    /// The base beneath it, by name
+    #[arg(long, value_name = "NAME", value_parser = BaseName::parse)]
+    base: BaseName,
+
+    /// An extension, by name; more than one are installed in the order given
+    #[arg(long = "extension", value_name = "NAME", value_parser = ExtensionName::parse, required = true)]
+    extensions: Vec<ExtensionName>,
+
+    /// Install the extensions beneath the agent, so that its updates do not run them again
+    #[arg(long)]
+    extensions_first: bool,
+
+    /// Replace what was saved under the name before
+    #[arg(long)]
+    replace: bool,
+
+    /// The folder of records and logs [default: ~/.aicage]
+    #[arg(long, value_name = "DIR", env = "AICAGE_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
+    home: Option<OsString>,
+
+    /// The folder of the user's own definitions [default: ~/.aicage-custom]
+    #[arg(long, value_name = "DIR", env = "AICAGE_CUSTOM_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
+    custom: Option<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -49,16 +90,38 @@ struct PlanArguments {
 #[derive(Debug, Args)]
 struct BuildArguments {
     /// The agent: the name of its definition's folder. With @VERSION that version is installed, and none is looked for
+    ///
+    /// Without one, the custom base that --base names is made alone.
     #[arg(value_name = "AGENT[@VERSION]", value_parser = AgentChoice::parse)]
-    agent: AgentChoice,
+    agent: Option<AgentChoice>,
 
     /// The base beneath it, by name; with --base-image, the name that image goes by
-    #[arg(long, value_name = "NAME", value_parser = BaseName::parse, required_unless_present = "base_image")]
+    #[arg(long, value_name = "NAME", value_parser = BaseName::parse, required_unless_present_any = ["base_image", "image"])]
     base: Option<BaseName>,
 
     /// The base beneath it, by any image's reference
     #[arg(long, value_name = "REF")]
     base_image: Option<ImageRef>,
+
+    /// An extension to put upon the agent, by name; more than one are installed in the order given
+    #[arg(long = "extension", value_name = "NAME", value_parser = ExtensionName::parse, requires = "agent")]
+    extensions: Vec<ExtensionName>,
+
+    /// Install the extensions beneath the agent, so that its updates do not run them again
+    #[arg(long, requires = "extensions")]
+    extensions_first: bool,
+
+    /// The image that was saved under this name
+    #[arg(long, value_name = "NAME", value_parser = ImageName::parse, conflicts_with_all = ["agent", "base", "base_image"])]
+    image: Option<ImageName>,
+
+    /// A secret that extensions can see while they are installed: id=NAME[,src=FILE|,env=VARIABLE]
+    #[arg(long = "secret", value_name = "SECRET", value_parser = SecretSource::from_str)]
+    secrets: Vec<SecretSource>,
+
+    /// Keep no downloads of apt, npm, pip and cargo for later builds
+    #[arg(long)]
+    no_cache_mounts: bool,
 
     /// Install this version instead of looking for the newest
     #[arg(long, value_name = "VERSION", value_parser = AgentVersion::parse)]
@@ -103,15 +166,27 @@ struct BuildArguments {
     /// The repository that --base names are tags of
     #[arg(long, value_name = "REPOSITORY", env = "AICAGE_BASE_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_BASE, value_parser = or_unset::<Repository>)]
     base_repository: Given<Repository>,
+
+    /// The repository of published images, which are pulled and never built
+    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_PUBLISHED_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_PUBLISHED, value_parser = or_unset::<Repository>)]
+    published_repository: Given<Repository>,
+
+    /// The repository that extended images are named by
+    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_EXTENDED_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_EXTENDED, value_parser = or_unset::<Repository>)]
+    extended_repository: Given<Repository>,
+
+    /// The repository that custom bases are named by
+    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_CUSTOM_BASE_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_CUSTOM_BASE, value_parser = or_unset::<Repository>)]
+    custom_base_repository: Given<Repository>,
+
+    /// The second repository that custom bases are named by, where the host tool looks for them
+    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_CUSTOM_BASE_ALIAS", hide_env_values = true, default_value = Repositories::DEFAULT_CUSTOM_BASE_ALIAS, value_parser = or_unset::<Repository>)]
+    custom_base_alias: Given<Repository>,
 }
 
 /// Returns a folder that is named; a variable that is set to nothing names none.
 fn folder(given: Option<OsString>) -> Option<PathBuf> {
     given.filter(|folder| !folder.is_empty()).map(PathBuf::from)
-}
-
-fn known(repository: &str) -> Repository {
-    repository.parse().expect("the defaults are repositories, as a test says")
 }
 
 /// A value, or a variable that is set to nothing, as `docker run --env NAME=` sets it.
@@ -159,11 +234,52 @@ pub(crate) enum Task {
     },
 }
 
-/// A command line and its environment, read.
+/// Which image is asked for.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    /// One that the command line describes.
+    Wanted(Wanted),
+    /// One that was saved.
+    Saved(ImageName),
+}
+
+/// What holds for every image that is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) repositories: Repositories,
+    pub(crate) version: Option<AgentVersion>,
+    pub(crate) force: bool,
+    pub(crate) no_cache: bool,
+    pub(crate) cache_mounts: bool,
+}
+
+/// A choice to save under a name.
+#[derive(Debug, Clone)]
+pub(crate) struct Saving {
+    pub(crate) name: ImageName,
+    pub(crate) choice: ImageChoice,
+    pub(crate) replace: bool,
+    pub(crate) home: PathBuf,
+    pub(crate) custom_home: PathBuf,
+    pub(crate) terminal: Terminal,
+}
+
+/// What the program is to do.
+#[derive(Debug, Clone)]
+pub(crate) enum Command {
+    /// Decide about an image, and perhaps build it.
+    Image(Box<CommandLine>),
+    /// Save a choice.
+    Save(Box<Saving>),
+}
+
+/// A command line about an image, and its environment, read.
 #[derive(Debug, Clone)]
 pub(crate) struct CommandLine {
     pub(crate) task: Task,
-    pub(crate) request: BuildRequest,
+    pub(crate) asked: Asked,
+    pub(crate) options: Options,
+    pub(crate) secrets: Secrets,
     pub(crate) output: OutputFormat,
     pub(crate) progress: Mode,
     pub(crate) terminal: Terminal,
@@ -181,7 +297,7 @@ pub(crate) struct CommandLine {
 /// Reads the process's arguments and environment.
 ///
 /// On a mistake or a request for help, says so and returns the exit code to end with.
-pub(crate) fn read() -> Result<CommandLine, Exit> {
+pub(crate) fn read() -> Result<Command, Exit> {
     let matches = command().try_get_matches_from(std::env::args_os());
     let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches)).map_err(|error| {
         // Neither stream can be written to when this fails; the exit code still tells.
@@ -189,19 +305,16 @@ pub(crate) fn read() -> Result<CommandLine, Exit> {
         if error.use_stderr() { Exit::Usage } else { Exit::Done }
     })?;
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    match interpret(arguments, &variable) {
-        Ok(command_line) => {
-            let filter = text(variable("AICAGE_LOG"));
-            if let Some(Err(error)) = filter.map(|filter| console::logging::init(Some(&filter))) {
-                console::failure::Failure::new(Exit::Usage, &error).show(&command_line.terminal);
-                return Err(Exit::Usage);
-            }
-            Ok(command_line)
-        }
-        Err(message) => {
-            console::failure::Failure::of(Exit::Usage, message).show(&terminal(&variable));
-            Err(Exit::Usage)
-        }
+    let terminal = terminal(&variable);
+    let refused = |message: String| {
+        console::failure::Failure::of(Exit::Usage, message).show(&terminal);
+        Exit::Usage
+    };
+    let command = interpret(arguments, &variable).map_err(refused)?;
+    let filter = text(variable("AICAGE_LOG"));
+    match filter.map(|filter| console::logging::init(Some(&filter))) {
+        Some(Err(error)) => Err(refused(error.to_string())),
+        Some(Ok(())) | None => Ok(command),
     }
 }
 
@@ -218,28 +331,77 @@ fn terminal(variable: &dyn Fn(&str) -> Option<OsString>) -> Terminal {
     Terminal::of_stderr(TerminalEnvironment { no_color: no_color.as_deref(), ci: ci.as_deref(), term: term.as_deref() })
 }
 
-fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<CommandLine, String> {
-    let (task, build) = match arguments.command {
-        Subcommands::Build(build) => (Task::Build, build),
-        Subcommands::Plan(plan) => (Task::Plan { exit_code: plan.exit_code }, plan.build),
+fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Command, String> {
+    match arguments.command {
+        Subcommands::Build(build) => interpret_image(Task::Build, build, variable),
+        Subcommands::Plan(plan) => interpret_image(Task::Plan { exit_code: plan.exit_code }, plan.build, variable),
+        Subcommands::Save(save) => {
+            let choice = ImageChoice {
+                agent: save.agent,
+                base: save.base,
+                extensions: save.extensions,
+                image_ref: None,
+                extensions_first: save.extensions_first,
+            };
+            Ok(Command::Save(Box::new(Saving {
+                name: save.name,
+                choice,
+                replace: save.replace,
+                home: below_home(variable, folder(save.home), ".aicage", "--home")?,
+                custom_home: below_home(variable, folder(save.custom), ".aicage-custom", "--custom")?,
+                terminal: terminal(variable),
+            })))
+        }
+    }
+}
+
+fn below_home(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    given: Option<PathBuf>,
+    name: &str,
+    flag: &str,
+) -> Result<PathBuf, String> {
+    given
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(name)))
+        .ok_or_else(|| format!("HOME is not set, so {flag} is needed"))
+}
+
+/// Returns the image that is asked for, and the version that stands behind its agent.
+fn asked(build: &BuildArguments) -> Result<(Asked, Option<AgentVersion>), String> {
+    if let Some(name) = &build.image {
+        return Ok((Asked::Saved(name.clone()), None));
+    }
+    let base = match (&build.base, &build.base_image) {
+        (Some(name), Some(image)) => BaseChoice::NamedImage(name.clone(), image.clone()),
+        (None, Some(image)) => BaseChoice::Image(image.clone()),
+        (Some(name), None) => BaseChoice::Named(name.clone()),
+        (None, None) => return Err("one of --base, --base-image and --image is needed".to_owned()),
     };
-    let base = match (build.base, build.base_image) {
-        (Some(name), Some(image)) => BaseChoice::NamedImage(name, image),
-        (None, Some(image)) => BaseChoice::Image(image),
-        (Some(name), None) => BaseChoice::Named(name),
-        (None, None) => return Err("one of --base and --base-image is needed".to_owned()),
-    };
-    let version = match (build.agent.version, build.agent_version) {
+    match (&build.agent, base) {
+        (Some(agent), base) => {
+            let (names, first) = (build.extensions.clone(), build.extensions_first);
+            let extensions = ExtensionChoice { names, first, image: None, saved: None };
+            let wanted = WantedAgent { agent: agent.name.clone(), base, extensions };
+            Ok((Asked::Wanted(Wanted::Agent(Box::new(wanted))), agent.version.clone()))
+        }
+        (None, BaseChoice::Named(name)) => Ok((Asked::Wanted(Wanted::Base(name)), None)),
+        (None, BaseChoice::Image(_) | BaseChoice::NamedImage(..)) => {
+            Err("name an agent to build on --base-image, or a custom base with --base alone".to_owned())
+        }
+    }
+}
+
+fn interpret_image(
+    task: Task,
+    build: BuildArguments,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Command, String> {
+    let (asked, behind_agent) = asked(&build)?;
+    let version = match (behind_agent, build.agent_version) {
         (Some(one), Some(other)) if one != other => {
             return Err(format!("two versions are asked for: @{one} and --agent-version {other}"));
         }
         (one, other) => one.or(other),
-    };
-    let user_home = variable("HOME").map(PathBuf::from);
-    let below_home = |given: Option<PathBuf>, name: &str, flag: &str| {
-        given
-            .or_else(|| user_home.as_ref().map(|home| home.join(name)))
-            .ok_or_else(|| format!("HOME is not set, so {flag} is needed"))
     };
     let source_date_epoch = match text(variable("SOURCE_DATE_EPOCH")) {
         Some(seconds) => {
@@ -249,34 +411,41 @@ fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) 
         }
         None => None,
     };
-    let docker_config =
-        variable("DOCKER_CONFIG").map(PathBuf::from).or_else(|| user_home.as_ref().map(|home| home.join(".docker")));
-    Ok(CommandLine {
+    let docker_config = variable("DOCKER_CONFIG")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".docker")));
+    let default = Repositories::default();
+    Ok(Command::Image(Box::new(CommandLine {
         task,
-        request: BuildRequest {
-            agent: build.agent.name,
-            base,
+        asked,
+        options: Options {
             repositories: Repositories {
-                local: build.local_repository.unwrap_or_else(|| known(Repositories::DEFAULT_LOCAL)),
-                base: build.base_repository.unwrap_or_else(|| known(Repositories::DEFAULT_BASE)),
+                local: build.local_repository.unwrap_or(default.local),
+                base: build.base_repository.unwrap_or(default.base),
+                published: build.published_repository.unwrap_or(default.published),
+                extended: build.extended_repository.unwrap_or(default.extended),
+                custom_base: build.custom_base_repository.unwrap_or(default.custom_base),
+                custom_base_alias: build.custom_base_alias.unwrap_or(default.custom_base_alias),
             },
             version,
             force: build.force,
             no_cache: build.no_cache,
+            cache_mounts: !build.no_cache_mounts,
         },
+        secrets: Secrets::read(&build.secrets, variable).map_err(|error| error.to_string())?,
         output: build.format,
         progress: build.progress.unwrap_or_default(),
         terminal: terminal(variable),
         ca_cert: build.ca_cert.filter(|value| !value.is_empty()),
         definitions: folder(build.definitions),
-        home: below_home(folder(build.home), ".aicage", "--home")?,
-        custom_home: below_home(folder(build.custom), ".aicage-custom", "--custom")?,
+        home: below_home(variable, folder(build.home), ".aicage", "--home")?,
+        custom_home: below_home(variable, folder(build.custom), ".aicage-custom", "--custom")?,
         docker_host: text(variable("DOCKER_HOST")),
         docker_config,
         system_certificates: variable("SSL_CERT_FILE").map(PathBuf::from),
         source_date_epoch,
         proxies: proxies(variable),
-    })
+    })))
 }
 
 /// Reads the proxies in both spellings; the lower-case one wins, as it does for curl.
@@ -300,7 +469,15 @@ mod tests {
         let arguments = Arguments::from_arg_matches(&matches).map_err(|error| error.to_string())?;
         let variable =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-        interpret(arguments, &variable)
+        match interpret(arguments, &variable)? {
+            Command::Image(command_line) => Ok(*command_line),
+            Command::Save(saving) => panic!("{saving:?}"),
+        }
+    }
+
+    fn agent(asked: &Asked) -> &WantedAgent {
+        let Asked::Wanted(Wanted::Agent(wanted)) = asked else { panic!("{asked:?}") };
+        wanted
     }
 
     #[test]
@@ -312,7 +489,8 @@ mod tests {
     fn a_base_and_a_base_image_name_the_image() {
         let line = "aicage-builder build codex --base deb --base-image debian:bookworm";
         let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
-        assert!(matches!(command_line.request.base, BaseChoice::NamedImage(name, _) if name.as_str() == "deb"));
+        let base = &agent(&command_line.asked).base;
+        assert!(matches!(base, BaseChoice::NamedImage(name, _) if name.as_str() == "deb"));
         assert_eq!(command_line.home, PathBuf::from("/h/.aicage"));
     }
 
@@ -322,23 +500,44 @@ mod tests {
         let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
         assert_eq!(command_line.home, PathBuf::from("/h/.aicage"));
         assert_eq!(command_line.progress, Mode::Auto);
-        assert_eq!(command_line.request.repositories.local, known(Repositories::DEFAULT_LOCAL));
-        assert_eq!(command_line.request.repositories.base, known(Repositories::DEFAULT_BASE));
+        assert_eq!(command_line.options.repositories, Repositories::default());
     }
 
     #[test]
     fn a_base_is_needed() {
         assert!(read_with("aicage-builder build codex", &[("HOME", "/h")]).is_err());
+        let alone = read_with("aicage-builder build --base mine", &[("HOME", "/h")]).unwrap();
+        assert!(matches!(alone.asked, Asked::Wanted(Wanted::Base(name)) if name.as_str() == "mine"));
+        assert!(read_with("aicage-builder build --base-image mine", &[("HOME", "/h")]).is_err());
+    }
+
+    #[test]
+    fn extensions_keep_the_order_in_which_they_are_given() {
+        let line = "aicage-builder build codex --base x --extension gh --extension act --extensions-first";
+        let asked = read_with(line, &[("HOME", "/h")]).unwrap().asked;
+        let chosen = &agent(&asked).extensions;
+        assert_eq!(chosen.names.iter().map(ExtensionName::as_str).collect::<Vec<_>>(), ["gh", "act"]);
+        assert!(chosen.first);
+        assert!(read_with("aicage-builder build codex --base x --extensions-first", &[("HOME", "/h")]).is_err());
+    }
+
+    #[test]
+    fn a_saved_image_says_everything_itself() {
+        let read = |line: &str| read_with(line, &[("HOME", "/h")]);
+        let saved = read("aicage-builder plan --image work").unwrap();
+        assert!(matches!(saved.asked, Asked::Saved(name) if name.as_str() == "work"));
+        assert!(read("aicage-builder plan codex --image work").is_err());
+        assert!(read("aicage-builder plan --image work --base x").is_err());
     }
 
     #[test]
     fn a_version_may_stand_behind_the_agent() {
-        let read = |line: &str| read_with(line, &[("HOME", "/h")]).map(|line| line.request);
-        let request = read("aicage-builder build codex@1.4.0-rc.1 --base deb").unwrap();
-        assert_eq!(request.agent.as_str(), "codex");
-        assert_eq!(request.version.unwrap().as_str(), "1.4.0-rc.1");
+        let read = |line: &str| read_with(line, &[("HOME", "/h")]);
+        let line = read("aicage-builder build codex@1.4.0-rc.1 --base deb").unwrap();
+        assert_eq!(agent(&line.asked).agent.as_str(), "codex");
+        assert_eq!(line.options.version.unwrap().as_str(), "1.4.0-rc.1");
         let twice = "aicage-builder build codex@1 --base deb --agent-version";
-        assert_eq!(read(&format!("{twice} 1")).unwrap().version.unwrap().as_str(), "1");
+        assert_eq!(read(&format!("{twice} 1")).unwrap().options.version.unwrap().as_str(), "1");
         assert_eq!(read(&format!("{twice} 2")).unwrap_err(), "two versions are asked for: @1 and --agent-version 2");
         assert!(read("aicage-builder build codex@ --base deb").is_err());
     }

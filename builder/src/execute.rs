@@ -10,24 +10,27 @@ use std::time::Duration;
 
 use buildkit::BuildKit;
 use buildkit::context::Context;
-use buildkit::progress::{Event, Stream};
 use buildkit::session::{RegistryCredentials, Services, Session};
-use buildkit::solve::{Solve, SolveError};
+use buildkit::solve::{PartSolved, SolveError, Solved};
 use console::exit::Exit;
 use console::failure::Failure;
 use console::progress::{Event as Shown, Mode, Progress};
 use domain::digest::Digest;
-use domain::plan::{Build, Reason};
-use domain::recipe::label;
-use domain::record::Record;
-use domain::target::Target;
-use home::{BuildLog, ImageKey};
+use domain::image::ImageRef;
+use domain::plan::{BaseSource, Build, Footing, Reason};
+use domain::recipe::{BaseIdentity, ImageKind, LayerKind, Recipe, label};
+use domain::target::{Target, TargetImage};
+use home::{BuildLog, LogSubject};
 use jiff::Timestamp;
 use registry::Credential;
 
 use crate::failures;
-use crate::lower::{BUILDER_VERSION, CERTIFICATES, Circumstances, DEFINITION, lower};
-use crate::observe::Doors;
+use crate::lower::{self, BUILDER_VERSION, CERTIFICATES, Circumstances, Places, Stage};
+use crate::observe::{Doors, Folders};
+use crate::records;
+use crate::secrets::Secrets;
+use crate::show::Witness;
+use crate::switch::{clear, switch};
 
 /// How often a solve is begun that the engine gives up by itself.
 const SOLVE_ATTEMPTS: usize = 5;
@@ -42,53 +45,81 @@ pub(crate) struct Means<'a> {
     pub(crate) progress: &'a Progress,
     pub(crate) circumstances: Circumstances,
     pub(crate) certificates: Option<Vec<u8>>,
+    pub(crate) secrets: &'a Secrets,
     /// Set while names and records change, which belong together.
     pub(crate) switching: &'a Cell<bool>,
 }
 
-/// What came of a build.
+/// What is to be built.
+pub(crate) struct Job<'a> {
+    pub(crate) target: &'a Target,
+    /// Which of the target's images.
+    pub(crate) index: usize,
+    pub(crate) build: &'a Build,
+    pub(crate) reasons: &'a [Reason],
+    /// The folders of each of its layers.
+    pub(crate) folders: &'a [Folders],
+}
+
+impl Job<'_> {
+    fn wanted(&self) -> &TargetImage {
+        &self.target.images[self.index]
+    }
+}
+
+/// One layer of what was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LayerBuilt {
+    /// How people call it.
+    pub(crate) name: String,
+    /// Whether anything of it ran, rather than being taken from the cache.
+    pub(crate) ran: bool,
+    /// What it added to the image, in bytes as the engine counts them.
+    pub(crate) size_bytes: Option<u64>,
+}
+
+/// What came of a build or a pull.
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) image_id: String,
     pub(crate) log: PathBuf,
     /// Whether an image was replaced and stays under its previous name.
     pub(crate) replaced: bool,
+    pub(crate) layers: Vec<LayerBuilt>,
 }
 
-/// Builds `build` and makes it the current image of `target`.
+/// Builds an image and makes it the current one of its name.
 ///
 /// The image's name, its record and everything else stay as they are until the new image is complete.
-pub(crate) async fn execute(
-    target: &Target,
-    build: &Build,
-    reasons: &[Reason],
-    context: Arc<Context>,
-    means: &Means<'_>,
-) -> Result<Built, Failure> {
-    let doors = means.doors;
-    let now = Timestamp::now();
-    let mut log = BuildLog::create(&doors.home, &target.agent.name, &target.base_name, now)
-        .map_err(|error| failures::of_disk(&error))?;
+pub(crate) async fn execute(job: &Job<'_>, means: &Means<'_>) -> Result<Built, Failure> {
+    let (doors, wanted) = (means.doors, job.wanted());
+    let source = footing(job, doors).await?;
+    let recipe = job.build.recipe(&source);
+    let mut log =
+        BuildLog::begin(&doors.home, subject(wanted), Timestamp::now()).map_err(|error| failures::of_disk(&error))?;
     let log_path = log.path().to_owned();
-    if means.progress.mode() != Mode::RawJson {
-        let note = format!("building {} (log: {})", target.image.familiar(), log_path.display());
-        means.progress.show(Shown::Note(&note));
-    }
-    write_heading(&mut log, target, build, reasons);
+    announce(means, &format!("building {} (log: {})", wanted.image.familiar(), log_path.display()));
+    write_heading(&mut log, wanted, &source, job.reasons);
 
-    let result = make(target, build, context, means, &mut log).await;
-    match result {
-        Ok(image_id) => {
+    let made = make(job, &recipe, &source, means, &mut log).await;
+    let switched = match made {
+        Ok((image_id, layers)) => {
             means.switching.set(true);
-            let replaced = switch(target, &image_id, means).await.map_err(|failure| failure.log(&log_path))?;
-            means.progress.finish();
-            let _ = writeln!(log, "# {} is now {image_id}", target.image.familiar());
-            record(target, build, &image_id, Some(&log_path), doors)?;
+            let switched = switch(wanted, &wanted.staging().to_string(), &image_id, &doors.engine).await;
+            switched.map(|replaced| (image_id, layers, replaced))
+        }
+        Err(failure) => Err(failure),
+    };
+    match switched {
+        Ok((image_id, layers, replaced)) => {
+            let _ = writeln!(log, "# {} is now {image_id}", wanted.image.familiar());
+            let made = (job.build, &recipe);
+            records::store(job.target, job.index, made, &image_id, Some(&log_path), &doors.home)
+                .map_err(|error| failures::of_disk(&error))?;
             means.switching.set(false);
-            Ok(Built { image_id, log: log_path, replaced })
+            Ok(Built { image_id, log: log_path, replaced, layers })
         }
         Err(failure) => {
-            means.progress.finish();
             let _ = writeln!(log, "# failed: {}", failure.message);
             if let Some(details) = &failure.details {
                 let _ = writeln!(log, "# the last lines of the step:\n{details}");
@@ -98,212 +129,217 @@ pub(crate) async fn execute(
     }
 }
 
+/// Says what is done, to people; a program that reads BuildKit's events wants nothing between them.
+pub(crate) fn announce(means: &Means<'_>, what: &str) {
+    if means.progress.mode() != Mode::RawJson {
+        means.progress.show(Shown::Note(what));
+    }
+}
+
+fn subject(wanted: &TargetImage) -> LogSubject<'_> {
+    match (wanted.kind, &wanted.agent) {
+        (ImageKind::Final, Some(agent)) => LogSubject::Final(agent, &wanted.base_name),
+        (ImageKind::Base, _) => LogSubject::Base(&wanted.base_name),
+        (ImageKind::Extended | ImageKind::Final, _) => LogSubject::Extended(&wanted.image),
+    }
+}
+
+/// Returns what the image stands on; of one that this run built, what the engine has of it now.
+async fn footing(job: &Job<'_>, doors: &Doors) -> Result<BaseSource, Failure> {
+    let named = match &job.build.footing {
+        Footing::Known(source) => return Ok((**source).clone()),
+        Footing::Below => job.target.images[job.index - 1].image.clone(),
+    };
+    let built = doors.engine.image(&named).await.map_err(|error| failures::of_engine(&error))?;
+    let built = built.ok_or_else(|| {
+        Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", named.familiar()))
+    })?;
+    let identity = BaseIdentity::Content(built.content);
+    Ok(BaseSource { reference: named.clone(), named, local_only: true, identity })
+}
+
 // A log that cannot be written to must not end a build that goes well.
-fn write_heading(log: &mut BuildLog, target: &Target, build: &Build, reasons: &[Reason]) {
-    let _ = writeln!(log, "# {} by aicage-builder {BUILDER_VERSION}", target.image.familiar());
-    let _ = writeln!(log, "# {} {} on {}", build.recipe.agent, build.recipe.version, build.base.reference);
+fn write_heading(log: &mut BuildLog, wanted: &TargetImage, source: &BaseSource, reasons: &[Reason]) {
+    let _ = writeln!(log, "# {} by aicage-builder {BUILDER_VERSION}", wanted.image.familiar());
+    let _ = writeln!(log, "# {} ({})", wanted.told(), source.reference);
     for reason in reasons {
         let _ = writeln!(log, "# because: {reason}");
     }
 }
 
-/// Solves into the staging name and returns the id of a checked image.
+/// Solves into the staging name and returns the id of a checked image, and what each layer is.
 async fn make(
-    target: &Target,
-    build: &Build,
-    context: Arc<Context>,
+    job: &Job<'_>,
+    recipe: &Recipe,
+    source: &BaseSource,
     means: &Means<'_>,
     log: &mut BuildLog,
-) -> Result<String, Failure> {
+) -> Result<(String, Vec<LayerBuilt>), Failure> {
+    let (wanted, engine) = (job.wanted(), &means.doors.engine);
     // An image that a killed run left under the staging name would lose it to the new one, and stay without any.
-    let (_, connected) = tokio::join!(clear(target, &means.doors.engine), BuildKit::connect(means.endpoint));
+    let (_, connected) = tokio::join!(clear(wanted, engine), BuildKit::connect(means.endpoint));
     let buildkit = connected.map_err(|error| failures::of_connect(&error))?;
-    let session = Session::open(&buildkit, random_id(), services(target, context, means))
+    let session = Session::open(&buildkit, random_id(), services(job, recipe, means))
         .await
         .map_err(|error| failures::of_connect(&error))?;
-    solve(&buildkit, &session, lower(build, &target.staging, &means.circumstances), means, log)
-        .await
-        .map_err(|error| not_built(target, failures::of_solve(&error)))?;
+    let staging = wanted.staging();
+    let places = Places { staging: &staging, between: between(job, recipe, &buildkit, &session).await? };
+    let mut witness = Witness::new(means.progress, log, means.secrets);
+    let mut parts = Vec::new();
+    let mut failed = None;
+    for stage in lower::lower(recipe, source, &places, &means.circumstances) {
+        match solve(&buildkit, &session, &stage, &mut witness).await {
+            Ok(solved) => parts.extend(parts_of(&stage, solved)),
+            Err(error) => {
+                let mut failure = not_built(wanted, failures::of_solve(&error));
+                failure.details = failure.details.map(|details| witness.masked(&details));
+                failure.message = witness.masked(&failure.message);
+                failed = Some(failure);
+                break;
+            }
+        }
+    }
+    if let Some(failure) = failed {
+        clear(wanted, engine).await;
+        return Err(failure);
+    }
 
-    let engine = &means.doors.engine;
-    let made = engine.image(&target.staging).await.map_err(|error| failures::of_engine(&error))?;
+    let made = engine.image(&staging).await.map_err(|error| failures::of_engine(&error))?;
     let made = made.ok_or_else(|| {
-        Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", target.staging.familiar()))
+        Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", staging.familiar()))
     })?;
-    if made.labels.get(label::HASH).map(String::as_str) != Some(&build.recipe.hash().to_string()) {
+    if made.labels.get(label::HASH).map(String::as_str) != Some(&recipe.hash().to_string()) {
         let message = format!(
             "the image that the engine built as {} is not of the recipe that was asked for",
-            target.staging.familiar()
+            staging.familiar()
         );
         return Err(Failure::of(Exit::Integrity, message));
     }
-    Ok(made.id)
+    Ok((made.id, layers_built(recipe, &parts, &staging, engine).await))
+}
+
+/// Returns names for what must be an image for a moment, where the engine needs that.
+async fn between(
+    job: &Job<'_>,
+    recipe: &Recipe,
+    buildkit: &BuildKit,
+    session: &Session,
+) -> Result<Option<Vec<ImageRef>>, Failure> {
+    let has_dockerfile = job.folders.iter().any(|folders| folders.dockerfile.is_some());
+    if !has_dockerfile || recipe.ingredients.layers.len() < 2 {
+        return Ok(None);
+    }
+    let can = buildkit.chains_dockerfiles(session, &random_id()).await.map_err(|error| failures::of_solve(&error))?;
+    Ok((!can).then(|| job.wanted().between()))
 }
 
 /// Solves, and once more where the engine failed by no fault of what it was asked for.
 async fn solve(
     buildkit: &BuildKit,
     session: &Session,
-    mut solve: Solve,
-    means: &Means<'_>,
-    log: &mut BuildLog,
-) -> Result<(), SolveError> {
-    let raw = means.progress.mode() == Mode::RawJson;
-    let mut names = BTreeMap::new();
+    stage: &Stage,
+    witness: &mut Witness<'_>,
+) -> Result<Solved, SolveError> {
+    let mut solve = stage.solve.clone();
     let mut attempts = 1..=SOLVE_ATTEMPTS;
     loop {
         attempts.next();
-        let on_event = |event| {
-            write_event(log, &mut names, &event);
-            show_event(means.progress, &event);
-        };
-        let error = match buildkit.solve(&solve, session, &random_id(), raw, on_event).await {
-            Ok(_) => return Ok(()),
+        let raw = witness.wants_raw();
+        let outcome = buildkit.solve(&solve, session, &random_id(), raw, |event| witness.see(&event)).await;
+        let error = match outcome {
+            Ok(solved) => return Ok(solved),
             Err(error @ (SolveError::Abandoned(_) | SolveError::CacheDamaged(_))) if !attempts.is_empty() => error,
             Err(error) => return Err(error),
         };
         if let SolveError::CacheDamaged(_) = error {
             solve.ignore_cache();
         }
-        let _ = writeln!(log, "# once more: {error}");
-        means.progress.show(Shown::Note(&format!("note: once more: {error}")));
+        witness.note(&format!("once more: {error}"));
         tokio::time::sleep(SOLVE_PAUSE).await;
     }
 }
 
-fn not_built(target: &Target, mut failure: Failure) -> Failure {
-    failure.message = format!("agent {} was not built on {}: {}", target.agent.name, target.base_name, failure.message);
+/// Returns what came of each part of a request, with the layer that it makes, those beneath first.
+fn parts_of(stage: &Stage, solved: Solved) -> Vec<(Option<usize>, PartSolved)> {
+    let start = std::iter::once((stage.start, solved.start));
+    start.chain(stage.parts.iter().copied().zip(solved.parts)).collect()
+}
+
+/// Tells what each layer added, by the engine's history of the image, which has an entry for each.
+async fn layers_built(
+    recipe: &Recipe,
+    parts: &[(Option<usize>, PartSolved)],
+    image: &ImageRef,
+    engine: &engine::Engine,
+) -> Vec<LayerBuilt> {
+    // It is only told: a build whose history cannot be read is as good.
+    let history = engine.history(image).await.unwrap_or_default();
+    let mut entries = history.iter().rev();
+    let mut sizes = BTreeMap::new();
+    for (layer, part) in parts.iter().rev() {
+        let Some(layer) = layer else { continue };
+        let found: Vec<_> = entries.by_ref().take(part.history).map(|entry| entry.size_bytes).collect();
+        if found.len() == part.history {
+            *sizes.entry(*layer).or_insert(0) += found.iter().sum::<u64>();
+        }
+    }
+    let built = |(at, layer): (usize, &domain::recipe::Layer)| {
+        let mut of_layer = parts.iter().filter(|(made, _)| *made == Some(at));
+        LayerBuilt {
+            name: lower::told(&layer.kind),
+            ran: of_layer.any(|(_, part)| !part.ran.is_empty()),
+            size_bytes: sizes.get(&at).copied(),
+        }
+    };
+    recipe.ingredients.layers.iter().enumerate().map(built).collect()
+}
+
+fn not_built(wanted: &TargetImage, mut failure: Failure) -> Failure {
+    failure.message = match (wanted.kind, &wanted.agent) {
+        (ImageKind::Final, Some(agent)) => {
+            format!("agent {agent} was not built on {}: {}", wanted.base_name, failure.message)
+        }
+        (ImageKind::Base, _) => format!("base {} was not built: {}", wanted.base_name, failure.message),
+        (ImageKind::Extended | ImageKind::Final, _) => {
+            format!("{} was not built: {}", wanted.image.familiar(), failure.message)
+        }
+    };
     failure
 }
 
-fn services(target: &Target, context: Arc<Context>, means: &Means<'_>) -> Services {
-    let registry = means.doors.registry.clone();
-    let folder = target.agent.folder.display().to_string();
+fn services(job: &Job<'_>, recipe: &Recipe, means: &Means<'_>) -> Services {
+    let mut contexts: BTreeMap<String, Arc<Context>> = BTreeMap::new();
+    for (folders, layer) in job.folders.iter().zip(&recipe.ingredients.layers) {
+        let kind: &LayerKind = &layer.kind;
+        contexts.extend(folders.context.clone().map(|context| (lower::folder(kind), context)));
+        contexts.extend(folders.dockerfile.clone().map(|context| (lower::dockerfile_folder(kind), context)));
+    }
+    let mut secrets = means.secrets.0.clone();
+    secrets.extend(means.certificates.iter().map(|bundle| (CERTIFICATES.to_owned(), bundle.clone())));
     Services {
-        contexts: BTreeMap::from([(DEFINITION.to_owned(), context)]),
-        secrets: means.certificates.iter().map(|bundle| (CERTIFICATES.to_owned(), bundle.clone())).collect(),
-        credentials: Arc::new(move |host: String| {
-            let registry = registry.clone();
-            Box::pin(async move {
-                let found = registry.credentials(&host).await.map_err(|error| error.to_string())?;
-                Ok(match found {
-                    None => RegistryCredentials::default(),
-                    Some(Credential::Password { username, password }) => {
-                        RegistryCredentials { username, secret: password }
-                    }
-                    // The engine takes a secret without a user for an identity token.
-                    Some(Credential::IdentityToken(secret)) => {
-                        RegistryCredentials { secret, ..RegistryCredentials::default() }
-                    }
-                })
+        contexts,
+        secrets,
+        credentials: credentials(means),
+        shared_key: Digest::of(job.wanted().image.to_string().as_bytes()).hex(),
+    }
+}
+
+fn credentials(means: &Means<'_>) -> Arc<buildkit::session::FindCredentials> {
+    let registry = means.doors.registry.clone();
+    Arc::new(move |host: String| {
+        let registry = registry.clone();
+        Box::pin(async move {
+            let found = registry.credentials(&host).await.map_err(|error| error.to_string())?;
+            Ok(match found {
+                None => RegistryCredentials::default(),
+                Some(Credential::Password { username, password }) => RegistryCredentials { username, secret: password },
+                // The engine takes a secret without a user for an identity token.
+                Some(Credential::IdentityToken(secret)) => {
+                    RegistryCredentials { secret, ..RegistryCredentials::default() }
+                }
             })
-        }),
-        shared_key: Digest::of(folder.as_bytes()).hex(),
-    }
-}
-
-/// Gives the new image the name, and the one that had it the previous name.
-async fn switch(target: &Target, image_id: &str, means: &Means<'_>) -> Result<bool, Failure> {
-    let engine = &means.doors.engine;
-    let failed = |error: engine::EngineError| failures::of_engine(&error);
-    let current = engine.image(&target.image).await.map_err(failed)?;
-    // The same layers at the same time are the same image: every name is right already.
-    let is_current = current.as_ref().is_some_and(|current| current.id == image_id);
-    let replaced = current.is_some() && !is_current;
-    if let Some(current) = current.filter(|_| replaced) {
-        // The image before the previous one must go, or it would stay for ever without a name; but not before the
-        // previous name means another one, so that there is always one to go back to.
-        match engine.tag(&target.previous.to_string(), &target.outgoing).await {
-            Ok(()) | Err(engine::EngineError::NoImage { .. }) => {}
-            Err(error) => return Err(failed(error)),
-        }
-        engine.tag(&current.id, &target.previous).await.map_err(failed)?;
-    }
-    if !is_current {
-        engine.tag(&target.staging.to_string(), &target.image).await.map_err(failed)?;
-    }
-    clear(target, engine).await;
-    Ok(replaced)
-}
-
-/// Takes away the names that an image has only on its way, also those that a killed run left behind.
-///
-/// Nothing depends on whether it can: a container may hold an image, and the next run tries again.
-pub(crate) async fn clear(target: &Target, engine: &engine::Engine) {
-    let _ = tokio::join!(engine.untag(&target.staging), engine.untag(&target.outgoing));
-}
-
-/// Writes our record and the host tool's.
-pub(crate) fn record(
-    target: &Target,
-    build: &Build,
-    image_id: &str,
-    log: Option<&PathBuf>,
-    doors: &Doors,
-) -> Result<(), Failure> {
-    let now = Timestamp::now();
-    let record = Record {
-        agent: target.agent.name.clone(),
-        base_name: target.base_name.clone(),
-        image: target.image.clone(),
-        image_id: image_id.to_owned(),
-        recipe_hash: build.recipe.hash(),
-        version: build.recipe.version.clone(),
-        version_origin: build.version_origin,
-        base_image: build.base.reference.clone(),
-        base: build.recipe.base,
-        files: build.recipe.files.clone(),
-        built_at: home::time::built_at(now),
-        log: log.map(|log| doors.home.relative(log).display().to_string()),
-        builder_version: BUILDER_VERSION.to_owned(),
-    };
-    let failed = |error| failures::of_disk(&error);
-    let set_aside =
-        home::record::store_record(&doors.home, &ImageKey::of(&target.image), &record, now).map_err(failed)?;
-    if let Some(path) = set_aside {
-        tracing::warn!("a damaged record was kept as {}", path.display());
-    }
-    home::host_record::store(&doors.home, &record).map_err(failed)?;
-    Ok(())
-}
-
-fn write_event(log: &mut BuildLog, names: &mut BTreeMap<String, String>, event: &Event) {
-    let name = |names: &BTreeMap<String, String>, vertex: &str| names.get(vertex).cloned().unwrap_or_default();
-    // See `write_heading` for why failures are left alone.
-    let _ = match event {
-        Event::Started { vertex, name } => {
-            names.insert(vertex.clone(), name.clone());
-            writeln!(log, "# {name}")
-        }
-        Event::Cached { vertex } => writeln!(log, "# {}: cached", name(names, vertex)),
-        Event::Completed { vertex, error: None } => writeln!(log, "# {}: done", name(names, vertex)),
-        Event::Completed { vertex, error: Some(_) } => writeln!(log, "# {}: failed", name(names, vertex)),
-        // The other stream only says again what this one said.
-        Event::Log { stream: Stream::Output, bytes, .. } => log.write_all(bytes),
-        Event::Log { .. } | Event::Part { .. } | Event::Raw(_) => Ok(()),
-    };
-}
-
-fn show_event(progress: &Progress, event: &Event) {
-    match event {
-        Event::Started { vertex, name } => progress.show(Shown::StepStarted { id: vertex, name }),
-        Event::Cached { vertex } => progress.show(Shown::StepCached { id: vertex }),
-        Event::Completed { vertex, error: None } => progress.show(Shown::StepDone { id: vertex }),
-        Event::Completed { vertex, error: Some(error) } => {
-            // The engine repeats the whole command line in its error; the exit code behind it is what tells.
-            let message = error.rsplit_once("did not complete successfully: ").map_or(error.as_str(), |(_, end)| end);
-            progress.show(Shown::StepFailed { id: vertex, message: message.lines().next().unwrap_or_default() });
-        }
-        Event::Log { vertex, stream: Stream::Output, bytes } => progress.show(Shown::StepLog { id: vertex, bytes }),
-        Event::Log { .. } => {}
-        // Some parts have no amount: they are over at once.
-        Event::Part { current: 0, total: 0, .. } => {}
-        Event::Part { vertex, id, current, total, .. } => {
-            let total = (*total > 0).then_some(*total);
-            progress.show(Shown::StepProgress { id: vertex, what: id, current: *current, total });
-        }
-        Event::Raw(document) => progress.show(Shown::Raw(&document.to_string())),
-    }
+        })
+    })
 }
 
 /// Returns 32 hex digits that no other session or solve has.

@@ -7,7 +7,7 @@ use domain::plan::PlanError;
 use domain::target::TargetError;
 use domain::version::FailedAttempt;
 use engine::EngineError;
-use home::{DiskError, LoadError};
+use home::{DiskError, LoadError, SaveError};
 
 use crate::certificates::CertificateError;
 use crate::observe::ObserveError;
@@ -23,7 +23,9 @@ pub(crate) fn of_load(error: &LoadError) -> Failure {
 pub(crate) fn of_target(error: &TargetError) -> Failure {
     let failure = Failure::new(Exit::Definition, error);
     match error {
-        TargetError::Excluded { .. } => failure.hint("choose another --base"),
+        TargetError::Excluded { .. } | TargetError::DistroExcluded { .. } => failure.hint("choose another --base"),
+        TargetError::NotBuiltHere(_) => failure.hint("name an agent to build on it"),
+        TargetError::Twice(_) => failure,
         TargetError::Unnamed(_) | TargetError::Name(_) => failure.hint("give the base a name with --base NAME"),
         TargetError::Image(_) => failure.hint("choose a shorter or simpler name with --base NAME"),
     }
@@ -61,18 +63,27 @@ pub(crate) fn of_plan(error: &PlanError) -> Failure {
                 .fold(Failure::new(Exit::NoVersion, error), |failure, attempt| failure.cause(told(attempt)));
             failure.hint("--agent-version VERSION installs a version without looking for it")
         }
-        PlanError::BaseAbsent { .. } => {
+        PlanError::Absent { .. } => {
             Failure::new(Exit::Definition, error).hint("check the spelling, or pick another --base")
         }
-        PlanError::BaseDenied { .. } => {
+        PlanError::Denied { .. } => {
             Failure::new(Exit::Authentication, error).hint("log in with `docker login`, or pick another --base")
         }
-        PlanError::BaseUnreachable { temporary, .. } => {
+        PlanError::Unreachable { temporary, .. } => {
             Failure::new(if *temporary { Exit::TryAgain } else { Exit::Absent }, error)
                 .hint("there is no local copy to fall back to; run once with a network, or pick another --base")
         }
         PlanError::NameTaken { .. } => Failure::new(Exit::Definition, error)
-            .hint("give this base another name with --base NAME, or remove that image"),
+            .hint("give this base another name with --base NAME, save the choice under another, or remove that image"),
+        PlanError::Architecture { .. } => Failure::new(Exit::Definition, error).hint("choose another --base"),
+    }
+}
+
+pub(crate) fn of_save(error: &SaveError) -> Failure {
+    match error {
+        SaveError::Taken { .. } => Failure::new(Exit::Definition, error).hint("--replace writes over it"),
+        SaveError::Collision(_) => Failure::new(Exit::Definition, error),
+        SaveError::Disk(error) => of_disk(error),
     }
 }
 

@@ -1,25 +1,33 @@
-//! Turns a build that was decided on into one request to BuildKit. Pure.
+//! Turns a build that was decided on into requests to BuildKit. Pure.
 
 use std::collections::BTreeMap;
 
 use buildkit::config::ConfigChanges;
+use buildkit::dockerfile::Dockerfile;
 use buildkit::llb::{Platform, Proxies};
-use buildkit::mount::{Mount, MountSource};
+use buildkit::mount::{Mount, MountSource, Sharing};
+use buildkit::rewrite::Wrap;
 use buildkit::solve::{Part, Solve, Start, StartImage, Step};
-use domain::definition::INSTALL_SCRIPT;
+use domain::definition::{ExtensionKind, INSTALL_SCRIPT, SCRIPTS_FOLDER};
+use domain::digest::Framed;
 use domain::image::ImageRef;
-use domain::plan::Build;
-use domain::recipe::NOT_INHERITED;
+use domain::plan::BaseSource;
+use domain::recipe::{Ingredients, Layer, LayerKind, NOT_INHERITED, Recipe};
 
-/// The program that runs an install script: certificates, and the true end of its output.
+/// The program that runs each step: certificates, caches, and the true end of its output.
 const LAUNCHER: &str = include_str!("launch.sh");
+
+/// The program that runs an extension's scripts.
+const SCRIPTS: &str = include_str!("scripts.sh");
 
 /// Where everything that must not stay in the image is mounted. A mount point outside of `/dev` leaves an empty folder
 /// in the layer on some engines.
 const MOUNTS: &str = "/dev/aicage";
 
-/// The session's name for the definition's folder.
-pub(crate) const DEFINITION: &str = "definition";
+/// The caches of package managers: the folder below [`MOUNTS`], and how two steps share it. apt and cargo lock files
+/// that are not in the cache, or wait for nobody; so two of them at once get one each.
+const CACHES: [(&str, Sharing); 4] =
+    [("apt", Sharing::Private), ("cargo", Sharing::Private), ("npm", Sharing::Shared), ("pip", Sharing::Shared)];
 
 /// The session's id for the company's certificates.
 pub(crate) const CERTIFICATES: &str = "aicage-ca";
@@ -30,53 +38,249 @@ pub(crate) const BUILDER_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What a request needs besides the decision.
 #[derive(Debug, Clone)]
 pub(crate) struct Circumstances {
-    /// The proxies for the step.
+    /// The proxies for the steps.
     pub(crate) proxies: Proxies,
     /// The image's time, RFC 3339.
     pub(crate) created: String,
     /// Run every step again.
     pub(crate) no_cache: bool,
+    /// Keep what package managers download for later builds.
+    pub(crate) cache_mounts: bool,
 }
 
-/// Returns the request that makes `build` under the name `image`.
-pub(crate) fn lower(build: &Build, image: &ImageRef, circumstances: &Circumstances) -> Solve {
-    let recipe = &build.recipe;
-    let (agent, version) = (recipe.agent.to_string(), recipe.version.to_string());
-    let step = Step {
-        name: format!("install {agent} {version}"),
-        arguments: ["/bin/sh", "-c", LAUNCHER, "aicage", &format!("{MOUNTS}/{DEFINITION}/{INSTALL_SCRIPT}")]
-            .map(str::to_owned)
-            .to_vec(),
-        environment: variables([("AGENT", &agent), ("AICAGE_AGENT_VERSION", &version)]),
-        mounts: vec![
-            Mount { target: format!("{MOUNTS}/{DEFINITION}"), source: MountSource::Folder(DEFINITION.to_owned()) },
-            Mount {
-                target: format!("{MOUNTS}/ca.crt"),
-                source: MountSource::OptionalSecret { id: CERTIFICATES.to_owned(), mode: 0o400 },
-            },
-        ],
-        proxies: circumstances.proxies.clone(),
-        history: format!("install {agent} {version}: {INSTALL_SCRIPT}"),
-        ignore_cache: circumstances.no_cache,
-    };
-    let (os, architecture) = recipe.platform.split_once('/').unwrap_or(("linux", &recipe.platform));
-    Solve {
-        start: Start::Image(StartImage {
-            reference: build.base.reference.to_string(),
-            local_only: build.base.local_only,
-            name: format!("base {}", recipe.base_image.familiar()),
-        }),
-        platform: Platform { os: os.to_owned(), architecture: architecture.to_owned() },
-        changes: ConfigChanges {
-            environment: variables([("AGENT", &agent), ("AICAGE_ENTRYPOINT_CMD", &agent)]),
-            labels: recipe.labels(BUILDER_VERSION),
-            labels_removed: NOT_INHERITED.map(str::to_owned).to_vec(),
-            comment: format!("aicage-builder {BUILDER_VERSION}"),
-            created: circumstances.created.clone(),
-        },
-        parts: vec![Part::Step(step)],
-        images: vec![image.to_string()],
+/// Where an image is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Places<'a> {
+    /// The name that the finished image gets first.
+    pub(crate) staging: &'a ImageRef,
+    /// Names for what must be an image for a moment, as many as there are layers; `None` where the engine can build a
+    /// Dockerfile on what is not an image yet.
+    pub(crate) between: Option<Vec<ImageRef>>,
+}
+
+/// Which layers of the recipe one part of a request makes, for telling what each added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stage {
+    /// The request.
+    pub(crate) solve: Solve,
+    /// The layer that the start makes, if it makes one.
+    pub(crate) start: Option<usize>,
+    /// The layer of each part, if it makes one.
+    pub(crate) parts: Vec<Option<usize>>,
+}
+
+/// Returns the session's name for the folder of a layer.
+pub(crate) fn folder(kind: &LayerKind) -> String {
+    match kind {
+        LayerKind::Agent { .. } => "definition".to_owned(),
+        LayerKind::Extension { name, .. } => format!("extension-{name}"),
+        LayerKind::Dockerfile => "base".to_owned(),
     }
+}
+
+/// Returns the session's name for the folder that holds a layer's Dockerfile.
+pub(crate) fn dockerfile_folder(kind: &LayerKind) -> String {
+    format!("{}.dockerfile", folder(kind))
+}
+
+/// Returns how people call a layer while it is made.
+pub(crate) fn told(kind: &LayerKind) -> String {
+    match kind {
+        LayerKind::Agent { name, version } => format!("install {name} {version}"),
+        LayerKind::Extension { name, .. } => format!("extension {name}"),
+        LayerKind::Dockerfile => "base".to_owned(),
+    }
+}
+
+/// Returns the requests that make an image of `recipe` on `source`, in order; the last one gives it its name.
+pub(crate) fn lower(
+    recipe: &Recipe,
+    source: &BaseSource,
+    places: &Places<'_>,
+    circumstances: &Circumstances,
+) -> Vec<Stage> {
+    let ingredients = &recipe.ingredients;
+    let (os, architecture) = ingredients.platform.split_once('/').unwrap_or(("linux", &ingredients.platform));
+    let platform = Platform { os: os.to_owned(), architecture: architecture.to_owned() };
+    let start = |reference: String, local_only| {
+        let name = format!("base {}", source.named.familiar());
+        Start::Image(StartImage { reference, local_only, name })
+    };
+    let stage = |start, image: &ImageRef| Stage {
+        solve: Solve {
+            start,
+            platform: platform.clone(),
+            parts: Vec::new(),
+            changes: ConfigChanges { created: circumstances.created.clone(), ..ConfigChanges::default() },
+            images: vec![image.to_string()],
+        },
+        start: None,
+        parts: Vec::new(),
+    };
+    let mut stages = vec![stage(start(source.reference.to_string(), source.local_only), places.staging)];
+    // What the next Dockerfile finds as the image beneath it, unless parts stand between them.
+    let mut beneath = (source.reference.clone(), source.local_only);
+    let mut between = places.between.iter().flatten();
+    for (at, layer) in ingredients.layers.iter().enumerate() {
+        let is_dockerfile =
+            matches!(layer.kind, LayerKind::Dockerfile | LayerKind::Extension { kind: ExtensionKind::Dockerfile, .. });
+        let last = stages.last_mut().expect("there is one from the beginning");
+        let is_fresh = last.start.is_none() && last.solve.parts.is_empty();
+        match (is_dockerfile, is_fresh, places.between.is_some()) {
+            (false, ..) => {
+                if let Some(step) = step(layer, ingredients, circumstances) {
+                    last.solve.parts.push(Part::Step(step));
+                    last.parts.push(Some(at));
+                }
+            }
+            (true, true, _) => {
+                let dockerfile = dockerfile(layer, ingredients, &beneath.0, beneath.1, circumstances);
+                last.solve.start = Start::Dockerfile(Box::new(dockerfile));
+                last.start = Some(at);
+            }
+            (true, false, false) => {
+                let from = source.named.clone();
+                let dockerfile = dockerfile(layer, ingredients, &from, beneath.1, circumstances);
+                last.solve.parts.push(Part::Dockerfile { dockerfile, from: from.to_string() });
+                last.parts.push(Some(at));
+            }
+            (true, false, true) => {
+                let name = between.next().expect("there is a name for each layer");
+                last.solve.images = vec![name.to_string()];
+                beneath = (name.clone(), true);
+                let dockerfile = dockerfile(layer, ingredients, name, true, circumstances);
+                let mut next = stage(Start::Dockerfile(Box::new(dockerfile)), places.staging);
+                next.start = Some(at);
+                stages.push(next);
+            }
+        }
+    }
+    let last = stages.last_mut().expect("there is one from the beginning");
+    last.solve.changes = ConfigChanges {
+        environment: environment(ingredients),
+        labels: recipe.labels(BUILDER_VERSION),
+        labels_removed: NOT_INHERITED.map(str::to_owned).to_vec(),
+        comment: format!("aicage-builder {BUILDER_VERSION}"),
+        created: circumstances.created.clone(),
+    };
+    stages
+}
+
+/// Returns the variables that the image has for its containers.
+fn environment(ingredients: &Ingredients) -> BTreeMap<String, String> {
+    let installed = ingredients.layers.iter().find_map(|layer| match &layer.kind {
+        LayerKind::Agent { name, .. } => Some(name.to_string()),
+        LayerKind::Extension { .. } | LayerKind::Dockerfile => None,
+    });
+    installed.iter().flat_map(|agent| variables([("AGENT", agent), ("AICAGE_ENTRYPOINT_CMD", agent)])).collect()
+}
+
+fn step(layer: &Layer, ingredients: &Ingredients, circumstances: &Circumstances) -> Option<Step> {
+    let mut arguments = launch("aicage");
+    let mut mounts = mounts(circumstances);
+    let environment = match &layer.kind {
+        LayerKind::Agent { name, version } => {
+            let target = format!("{MOUNTS}/definition");
+            arguments.push(format!("{target}/{INSTALL_SCRIPT}"));
+            mounts.push(Mount { target, source: MountSource::Folder(folder(&layer.kind)) });
+            variables([("AGENT", &name.to_string()), ("AICAGE_AGENT_VERSION", &version.to_string())])
+        }
+        LayerKind::Extension { name, kind: ExtensionKind::Scripts } => {
+            let target = format!("{MOUNTS}/extension");
+            let scripts = format!("{target}/{SCRIPTS_FOLDER}");
+            arguments.extend(["/bin/sh", "-c", SCRIPTS, "aicage", &scripts].map(str::to_owned));
+            mounts.push(Mount { target, source: MountSource::Folder(folder(&layer.kind)) });
+            let of_secrets = secret_mounts(ingredients);
+            let mut environment = variables([("EXTENSION", &name.to_string())]);
+            if !of_secrets.is_empty() {
+                environment.insert("AICAGE_SECRETS".to_owned(), format!("{MOUNTS}/secrets"));
+                environment.extend(secrets_digest(ingredients));
+            }
+            mounts.extend(of_secrets);
+            environment
+        }
+        LayerKind::Extension { .. } | LayerKind::Dockerfile => return None,
+    };
+    let history = match &layer.kind {
+        LayerKind::Agent { .. } => format!("{}: {INSTALL_SCRIPT}", told(&layer.kind)),
+        LayerKind::Extension { .. } | LayerKind::Dockerfile => told(&layer.kind),
+    };
+    Some(Step {
+        name: told(&layer.kind),
+        arguments,
+        environment,
+        mounts,
+        proxies: circumstances.proxies.clone(),
+        history,
+        ignore_cache: circumstances.no_cache,
+    })
+}
+
+fn dockerfile(
+    layer: &Layer,
+    ingredients: &Ingredients,
+    beneath: &ImageRef,
+    local_only: bool,
+    circumstances: &Circumstances,
+) -> Dockerfile {
+    let beneath = beneath.familiar();
+    let build_arguments = match &layer.kind {
+        LayerKind::Extension { name, .. } => variables([("BASE_IMAGE", &beneath), ("EXTENSION", &name.to_string())]),
+        LayerKind::Agent { .. } | LayerKind::Dockerfile => variables([("FROM_IMAGE", &beneath)]),
+    };
+    Dockerfile {
+        name: told(&layer.kind),
+        context: folder(&layer.kind),
+        dockerfile: dockerfile_folder(&layer.kind),
+        build_arguments,
+        local_only,
+        proxies: circumstances.proxies.clone(),
+        wrap: Wrap {
+            prefix: launch("aicage-run"),
+            mounts: mounts(circumstances),
+            // The engine does not look at a secret's value; so a digest makes a changed one run the steps again.
+            environment: secrets_digest(ingredients).into_iter().collect(),
+        },
+        ignore_cache: circumstances.no_cache,
+    }
+}
+
+/// Returns the beginning of a command line that runs the rest of it under the launcher, which calls itself `name`.
+fn launch(name: &str) -> Vec<String> {
+    ["/bin/sh", "-c", LAUNCHER, name].map(str::to_owned).to_vec()
+}
+
+fn mounts(circumstances: &Circumstances) -> Vec<Mount> {
+    let certificates = Mount {
+        target: format!("{MOUNTS}/ca.crt"),
+        // Readable for a step of any user: certificates are public.
+        source: MountSource::OptionalSecret { id: CERTIFICATES.to_owned(), mode: 0o444 },
+    };
+    let cache = |(name, sharing): (&str, Sharing)| Mount {
+        target: format!("{MOUNTS}/cache/{name}"),
+        source: MountSource::Cache { id: format!("aicage-{name}"), sharing },
+    };
+    let caches = CACHES.into_iter().filter(|_| circumstances.cache_mounts).map(cache);
+    std::iter::once(certificates).chain(caches).collect()
+}
+
+fn secret_mounts(ingredients: &Ingredients) -> Vec<Mount> {
+    let mount = |id: &String| Mount {
+        target: format!("{MOUNTS}/secrets/{id}"),
+        source: MountSource::Secret { id: id.clone(), mode: 0o400 },
+    };
+    ingredients.secrets.keys().map(mount).collect()
+}
+
+fn secrets_digest(ingredients: &Ingredients) -> Option<(String, String)> {
+    let secrets = &ingredients.secrets;
+    let digest = || {
+        let framed = secrets
+            .iter()
+            .fold(Framed::new("secrets"), |framed, (id, digest)| framed.field(id).field(digest.to_string()));
+        ("AICAGE_SECRETS_DIGEST".to_owned(), framed.finish().hex())
+    };
+    (!secrets.is_empty()).then(digest)
 }
 
 fn variables<const N: usize>(pairs: [(&str, &String); N]) -> BTreeMap<String, String> {
@@ -84,120 +288,4 @@ fn variables<const N: usize>(pairs: [(&str, &String); N]) -> BTreeMap<String, St
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::digest::Digest;
-    use domain::files::{FileEntry, FileKind, FileSet};
-    use domain::name::{AgentName, BaseName};
-    use domain::plan::BaseSource;
-    use domain::recipe::{BaseIdentity, Recipe};
-    use domain::record::VersionOrigin;
-    use domain::version::AgentVersion;
-
-    use super::*;
-
-    fn build(base: BaseIdentity, reference: &str, local_only: bool) -> Build {
-        let digest = Digest::of(b"install");
-        let file = FileEntry { path: "install.sh".to_owned(), mode: 0o755, kind: FileKind::File { digest } };
-        Build {
-            recipe: Recipe {
-                agent: AgentName::parse("codex").unwrap(),
-                version: AgentVersion::parse("1.5.0").unwrap(),
-                title: "Codex".to_owned(),
-                source: "https://example.org/codex".to_owned(),
-                base_name: BaseName::parse("debian").unwrap(),
-                base_image: "ghcr.io/acme/base:debian".parse().unwrap(),
-                base,
-                files: FileSet(vec![file]),
-                platform: "linux/arm64".to_owned(),
-            },
-            base: BaseSource { reference: reference.parse().unwrap(), local_only, identity: base },
-            version_origin: VersionOrigin::Chosen,
-        }
-    }
-
-    fn circumstances() -> Circumstances {
-        let proxies = Proxies { http: "http://user:secret@proxy:3128".to_owned(), ..Proxies::default() };
-        Circumstances { proxies, created: "2026-01-01T00:00:00Z".to_owned(), no_cache: false }
-    }
-
-    /// Writes a request as a person would read it; the launcher by its name.
-    fn told(solve: &Solve) -> String {
-        let (Start::Image(start), [Part::Step(step)]) = (&solve.start, solve.parts.as_slice()) else {
-            panic!("{solve:?}");
-        };
-        let arguments: Vec<_> =
-            step.arguments.iter().map(|argument| if argument == LAUNCHER { "LAUNCHER" } else { argument }).collect();
-        let mut text = format!(
-            "{} as {}\nfrom {} local_only={} as {:?}\nstep {:?}: {}\n",
-            solve.images[0],
-            solve.platform.architecture,
-            start.reference,
-            start.local_only,
-            start.name,
-            step.name,
-            arguments.join(" ")
-        );
-        step.environment.iter().for_each(|(key, value)| text += &format!("  env {key}={value}\n"));
-        step.mounts.iter().for_each(|mount| text += &format!("  mount {:?} at {}\n", mount.source, mount.target));
-        solve.changes.environment.iter().for_each(|(key, value)| text += &format!("ENV {key}={value}\n"));
-        solve.changes.labels.iter().for_each(|(key, value)| text += &format!("LABEL {key}={value}\n"));
-        text + &format!("without {:?}\nhistory {:?}\n", solve.changes.labels_removed, step.history)
-    }
-
-    #[test]
-    fn a_pinned_base_becomes_a_graph_of_one_step() {
-        let digest = Digest::of(b"base");
-        let build = build(BaseIdentity::Manifest(digest), &format!("ghcr.io/acme/base@{digest}"), false);
-        let image = "aicage:codex-debian-staging".parse().unwrap();
-        insta::assert_snapshot!(told(&lower(&build, &image, &circumstances())), @r#"
-        docker.io/library/aicage:codex-debian-staging as arm64
-        from ghcr.io/acme/base@sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2 local_only=false as "base ghcr.io/acme/base:debian"
-        step "install codex 1.5.0": /bin/sh -c LAUNCHER aicage /dev/aicage/definition/install.sh
-          env AGENT=codex
-          env AICAGE_AGENT_VERSION=1.5.0
-          mount Folder("definition") at /dev/aicage/definition
-          mount OptionalSecret { id: "aicage-ca", mode: 256 } at /dev/aicage/ca.crt
-        ENV AGENT=codex
-        ENV AICAGE_ENTRYPOINT_CMD=codex
-        LABEL dev.aicage.agent=codex
-        LABEL dev.aicage.agent.version=1.5.0
-        LABEL dev.aicage.base=debian
-        LABEL dev.aicage.builder.version=0.1.0
-        LABEL dev.aicage.recipe.base=sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2
-        LABEL dev.aicage.recipe.files=sha256:31469010ea6cfc914b385c0ee85cb60405a61b313a9992a62791856da7e36b76
-        LABEL dev.aicage.recipe.hash=sha256:e21db8d9aa44cf506914b55996841147a7e9c80e2d7f2a297c98d38df14083a8
-        LABEL dev.aicage.recipe.platform=linux/arm64
-        LABEL dev.aicage.recipe.schema=1
-        LABEL org.opencontainers.image.base.digest=sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2
-        LABEL org.opencontainers.image.base.name=ghcr.io/acme/base:debian
-        LABEL org.opencontainers.image.source=https://example.org/codex
-        LABEL org.opencontainers.image.title=Codex
-        LABEL org.opencontainers.image.version=1.5.0
-        without ["org.opencontainers.image.base.digest", "dev.aicage.extensions"]
-        history "install codex 1.5.0: install.sh"
-        "#);
-    }
-
-    #[test]
-    fn a_local_base_is_taken_from_the_engine_and_has_no_manifest_label() {
-        let build = build(BaseIdentity::Content(Digest::of(b"base")), "mine:1", true);
-        let image = "aicage:codex-debian-staging".parse().unwrap();
-        let solve = lower(&build, &image, &circumstances());
-        assert!(told(&solve).contains("from docker.io/library/mine:1 local_only=true"));
-        assert!(!solve.changes.labels.contains_key("org.opencontainers.image.base.digest"));
-    }
-
-    #[test]
-    fn no_cache_and_proxies_change_nothing_but_themselves() {
-        let build = build(BaseIdentity::Content(Digest::of(b"base")), "mine:1", true);
-        let image = "aicage:codex-debian-staging".parse().unwrap();
-        let mut plain = lower(&build, &image, &Circumstances { proxies: Proxies::default(), ..circumstances() });
-        let special = lower(&build, &image, &Circumstances { no_cache: true, ..circumstances() });
-        let ([Part::Step(step)], [Part::Step(other)]) = (plain.parts.as_mut_slice(), special.parts.as_slice()) else {
-            panic!("{plain:?}");
-        };
-        step.ignore_cache = true;
-        step.proxies = other.proxies.clone();
-        assert_eq!(plain, special);
-    }
-}
+mod tests;

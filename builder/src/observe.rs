@@ -1,18 +1,23 @@
-//! Looking at everything that a decision needs: the engine, the registry, the definition, the version, the record.
+//! Looking at everything that a decision needs: the engine, the registry, the definitions, the version, the records.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use buildkit::context::{Context, ContextError, ContextRules, EntryKind, RunnableScripts};
-use domain::definition::METADATA_FILES;
+use buildkit::context::{Context, ContextError, ContextRules, DockerfileContext, EntryKind, RunnableScripts};
+use domain::definition::{BASE_FILES, EXTENSION_FILES, ExtensionKind, METADATA_FILES, SCRIPTS_FOLDER};
 use domain::digest::Digest;
 use domain::files::{FileEntry, FileKind, FileSet};
+use domain::image::ImageRef;
 use domain::recipe::ImageRecipe;
-use domain::target::Target;
-use domain::world::{BaseFacts, ImageFacts, LocalBase, Remote, VersionFact, World};
+use domain::target::{Foundation, Ingredient, Making, Target, TargetImage};
+use domain::world::{BaseFacts, ImageFacts, ImageWorld, LocalBase, Remote, VersionFact, World};
 use engine::{Engine, EngineError, ImageStore, LocalImage};
+use futures_util::future::try_join_all;
 use home::{Home, ImageKey};
 use registry::{Registry, RegistryError};
 
+use crate::records;
 use crate::versions::Checker;
 
 /// Everything that can be looked at.
@@ -21,6 +26,8 @@ pub(crate) struct Doors {
     pub(crate) registry: Arc<Registry>,
     pub(crate) home: Home,
     pub(crate) checker: Checker,
+    /// The secrets that extensions can see, by id, each as a salted digest.
+    pub(crate) secrets: BTreeMap<String, Digest>,
 }
 
 /// Says why no decision can be made at all.
@@ -28,102 +35,121 @@ pub(crate) struct Doors {
 pub(crate) enum ObserveError {
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("the definition of {agent} cannot be used")]
-    Context { agent: String, source: ContextError },
+    #[error("the definition of {definition} cannot be used")]
+    Context { definition: String, source: ContextError },
 }
 
-/// What was seen, with the definition's folder as it would be sent.
+/// The folders that a layer's steps see.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Folders {
+    /// The definition's folder, unless nothing of it is used.
+    pub(crate) context: Option<Arc<Context>>,
+    /// The folder as the place of a Dockerfile, where the layer has one.
+    pub(crate) dockerfile: Option<Arc<Context>>,
+}
+
+/// What was seen, with the definitions' folders as they would be sent.
 pub(crate) struct Observation {
     pub(crate) world: World,
-    pub(crate) context: Arc<Context>,
+    /// The folders of each layer of each image.
+    pub(crate) folders: Vec<Vec<Folders>>,
 }
 
 /// Looks once at everything about `target`.
 pub(crate) async fn observe(target: &Target, doors: &Doors) -> Result<Observation, ObserveError> {
+    let version = version_of(target, doors);
+    let folders = try_join_all(target.images.iter().map(walk));
     let engine = async {
-        let (version, image, base) =
-            tokio::join!(doors.engine.version(), doors.engine.image(&target.image), look_at_base(target, doors));
-        Ok::<_, ObserveError>((version?.platform, image?, base?))
+        let images = try_join_all((0..target.images.len()).map(|index| look_at(target, index, doors)));
+        let (version, images) = tokio::join!(doors.engine.version(), images);
+        Ok::<_, ObserveError>((version?.platform, images?))
     };
-    let newest = async {
-        match &target.chosen_version {
-            Some(version) => VersionFact::Chosen(version.clone()),
-            None => {
-                let facts = doors.checker.newest(std::slice::from_ref(&target.agent.name)).await;
-                facts.into_iter().next().expect("there is an answer for each agent")
-            }
-        }
-    };
-    let (engine, version, context) = tokio::join!(engine, newest, walk(target));
-    // A mistake in the definition is told rather than an engine that is not there: it is nearer to the person.
-    let context = context?;
-    let (platform, image, base) = engine?;
-
-    let key = ImageKey::of(&target.image);
-    let image = image.map(|image| ImageFacts {
-        recipe: ImageRecipe::from_labels(&image.labels),
-        id: image.id,
-        labels: image.labels,
-    });
-    let host_record_fits = match image.as_ref().map(|image| (&image.id, &image.recipe)) {
-        Some((id, ImageRecipe::Known(known))) => home::host_record::fits(
-            &doors.home,
-            &target.agent.name,
-            &target.base_name,
-            &target.image,
-            id,
-            &known.version,
-        ),
-        _ => false,
-    };
-    let world = World {
-        image,
-        base,
-        version,
-        files: files_of(&context),
-        record: home::record::load_record(&doors.home, &key),
-        host_record_fits,
-        platform,
-    };
-    Ok(Observation { world, context })
+    let (engine, version, folders) = tokio::join!(engine, version, folders);
+    // A mistake in a definition is told rather than an engine that is not there: it is nearer to the person.
+    let folders: Vec<Vec<Folders>> = folders?;
+    let (platform, images) = engine?;
+    let images = images
+        .into_iter()
+        .zip(&folders)
+        .map(|(image, folders)| ImageWorld { layers: folders.iter().map(files_of).collect(), ..image })
+        .collect();
+    let world = World { images, version, secrets: doors.secrets.clone(), platform };
+    Ok(Observation { world, folders })
 }
 
-async fn walk(target: &Target) -> Result<Arc<Context>, ObserveError> {
-    let folder = target.agent.folder.clone();
-    let rules = ContextRules {
-        leave_out: METADATA_FILES.map(str::to_owned).to_vec(),
-        runnable_scripts: RunnableScripts::TopLevel,
-    };
-    let walked = tokio::task::spawn_blocking(move || Context::walk(&folder, &rules)).await;
-    let agent = target.agent.name.to_string();
-    match walked.expect("walking a folder does not panic") {
-        Ok(context) => Ok(Arc::new(context)),
-        Err(source) => Err(ObserveError::Context { agent, source }),
+async fn version_of(target: &Target, doors: &Doors) -> VersionFact {
+    match (target.installs(), &target.chosen_version) {
+        (None, _) => VersionFact::NotAsked,
+        (Some(_), Some(version)) => VersionFact::Chosen(version.clone()),
+        (Some(agent), None) => {
+            let found = doors.checker.newest(std::slice::from_ref(&agent.name)).await;
+            found.into_iter().next().unwrap_or(VersionFact::NotAsked)
+        }
     }
 }
 
-fn files_of(context: &Context) -> FileSet {
-    let entry = |entry: &buildkit::context::Entry| FileEntry {
-        path: entry.path.clone(),
-        mode: entry.mode,
-        kind: match &entry.kind {
-            EntryKind::Directory => FileKind::Directory,
-            EntryKind::File { digest, .. } => FileKind::File { digest: Digest::from_bytes(*digest) },
-            EntryKind::Symlink { target } => FileKind::Symlink { target: target.clone() },
-        },
+/// Looks at one image, without its definitions' files.
+async fn look_at(target: &Target, index: usize, doors: &Doors) -> Result<ImageWorld, ObserveError> {
+    let wanted = &target.images[index];
+    let (image, beneath) = tokio::join!(doors.engine.image(&wanted.image), look_beneath(wanted, doors));
+    let key = ImageKey::of(&wanted.image);
+    let image = match image? {
+        None => None,
+        Some(image) => Some(ImageFacts {
+            recipe: ImageRecipe::from_labels(&image.labels),
+            has_aliases: has_aliases(wanted, &image, doors).await?,
+            content: image.content,
+            id: image.id,
+        }),
     };
-    FileSet(context.entries().iter().map(entry).collect())
+    let beneath = beneath?;
+    let host_record_fits = image
+        .as_ref()
+        .is_some_and(|image| records::host_record_fits(target, index, image, &beneath.remote, &doors.home));
+    Ok(ImageWorld {
+        image,
+        beneath,
+        layers: Vec::new(),
+        record: home::record::load_record(&doors.home, wanted.kind, &key),
+        host_record_fits,
+    })
 }
 
-async fn look_at_base(target: &Target, doors: &Doors) -> Result<BaseFacts, EngineError> {
-    let base = &target.base_image;
+async fn has_aliases(wanted: &TargetImage, image: &LocalImage, doors: &Doors) -> Result<bool, EngineError> {
+    for alias in &wanted.aliases {
+        let known = doors.engine.image(alias).await?;
+        if known.is_none_or(|known| known.id != image.id) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn look_beneath(wanted: &TargetImage, doors: &Doors) -> Result<BaseFacts, EngineError> {
+    match &wanted.making {
+        Making::Built { foundation: Foundation::Below, .. } => Ok(BaseFacts { remote: Remote::NotAsked, local: None }),
+        Making::Built { foundation: Foundation::Image(base), .. } => look_at_base(base, doors).await,
+        Making::Published => {
+            let (local, remote) = tokio::join!(doors.engine.image(&wanted.image), ask(&doors.registry, &wanted.image));
+            // Only the registry's own digest is compared with it, so it does not matter that the containerd store
+            // gives images of this machine one too.
+            let local = local?.map(|local| LocalBase {
+                content: local.content,
+                pulled_as: local.pulled_as(wanted.image.repository()),
+            });
+            Ok(BaseFacts { remote, local })
+        }
+    }
+}
+
+async fn look_at_base(base: &ImageRef, doors: &Doors) -> Result<BaseFacts, EngineError> {
     if let Some(digest) = base.digest() {
         return Ok(BaseFacts { remote: Remote::Known(digest), local: None });
     }
     let local = doors.engine.image(base).await?;
-    let pulled_as = local.as_ref().and_then(|local| pulled_as(local, target));
+    let pulled_as = local.as_ref().and_then(|local| pulled_as(local, base));
     let made_here = local.as_ref().is_some_and(|local| local.store == ImageStore::Graph && pulled_as.is_none());
-    let remote = if made_here { Remote::NotAsked } else { ask(&doors.registry, target).await };
+    let remote = if made_here { Remote::NotAsked } else { ask(&doors.registry, base).await };
     let local = local.map(|local| LocalBase { content: local.content, pulled_as });
     Ok(BaseFacts { remote, local })
 }
@@ -132,15 +158,15 @@ async fn look_at_base(target: &Target, doors: &Doors) -> Result<BaseFacts, Engin
 ///
 /// The containerd image store lists such a digest for every image, also for one made on this machine; there it says
 /// nothing.
-fn pulled_as(local: &LocalImage, target: &Target) -> Option<Digest> {
+fn pulled_as(local: &LocalImage, base: &ImageRef) -> Option<Digest> {
     match local.store {
-        ImageStore::Graph => local.pulled_as(target.base_image.repository()),
+        ImageStore::Graph => local.pulled_as(base.repository()),
         ImageStore::Containerd => None,
     }
 }
 
-async fn ask(registry: &Registry, target: &Target) -> Remote {
-    match registry.digest(&target.base_image).await {
+async fn ask(registry: &Registry, image: &ImageRef) -> Remote {
+    match registry.digest(image).await {
         Ok(digest) => Remote::Known(digest),
         Err(error) => remote_of(&error),
     }
@@ -169,4 +195,72 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Walks the folders of every definition that goes into an image.
+async fn walk(wanted: &TargetImage) -> Result<Vec<Folders>, ObserveError> {
+    try_join_all(wanted.layers().iter().map(walk_layer)).await
+}
+
+async fn walk_layer(layer: &Ingredient) -> Result<Folders, ObserveError> {
+    let (definition, folder, metadata, kind) = match layer {
+        Ingredient::Base(base) => (format!("base {}", base.name), &base.folder, BASE_FILES.as_slice(), Use::Dockerfile),
+        Ingredient::Agent(agent) => (agent.name.to_string(), &agent.folder, METADATA_FILES.as_slice(), Use::Agent),
+        Ingredient::Extension(extension) => {
+            let kind = match extension.kind {
+                ExtensionKind::Scripts => Use::Scripts,
+                ExtensionKind::Dockerfile => Use::Dockerfile,
+                ExtensionKind::SharesOnly => Use::Nothing,
+            };
+            (format!("extension {}", extension.name), &extension.folder, EXTENSION_FILES.as_slice(), kind)
+        }
+    };
+    let folder = folder.clone();
+    let leave_out: Vec<_> = metadata.iter().map(|name| (*name).to_owned()).collect();
+    let walked = tokio::task::spawn_blocking(move || walk_folder(&folder, leave_out, kind)).await;
+    walked.expect("walking a folder does not panic").map_err(|source| ObserveError::Context { definition, source })
+}
+
+/// How a definition's folder is used.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Agent,
+    Scripts,
+    Dockerfile,
+    Nothing,
+}
+
+fn walk_folder(folder: &Path, leave_out: Vec<String>, kind: Use) -> Result<Folders, ContextError> {
+    let runnable_scripts = match kind {
+        Use::Agent => RunnableScripts::TopLevel,
+        Use::Scripts => RunnableScripts::Folder(SCRIPTS_FOLDER.to_owned()),
+        Use::Dockerfile => {
+            let DockerfileContext { context, dockerfile } = DockerfileContext::walk(folder, &leave_out)?;
+            return Ok(Folders { context: Some(Arc::new(context)), dockerfile: Some(Arc::new(dockerfile)) });
+        }
+        Use::Nothing => return Ok(Folders::default()),
+    };
+    let context = Context::walk(folder, &ContextRules { leave_out, runnable_scripts })?;
+    Ok(Folders { context: Some(Arc::new(context)), dockerfile: None })
+}
+
+/// Returns the files that a layer's steps see, each once.
+fn files_of(folders: &Folders) -> FileSet {
+    let entry = |entry: &buildkit::context::Entry| FileEntry {
+        path: entry.path.clone(),
+        mode: entry.mode,
+        kind: match &entry.kind {
+            EntryKind::Directory => FileKind::Directory,
+            EntryKind::File { digest, .. } => FileKind::File { digest: Digest::from_bytes(*digest) },
+            EntryKind::Symlink { target } => FileKind::Symlink { target: target.clone() },
+        },
+    };
+    let mut files: Vec<_> = folders.context.iter().flat_map(|context| context.entries()).map(entry).collect();
+    // The Dockerfile counts also where it is no part of the context.
+    for beside in folders.dockerfile.iter().flat_map(|dockerfile| dockerfile.entries()) {
+        if !files.iter().any(|file| file.path == beside.path) {
+            files.push(entry(beside));
+        }
+    }
+    FileSet(files)
 }

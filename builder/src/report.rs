@@ -1,15 +1,18 @@
 //! What a run answers: one text for people or one JSON document for programs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use domain::plan::{Action, BuildPlan, Evidence, Notice, Reason, Step};
+use domain::plan::{Action, Build, BuildPlan, Footing, Notice, Step};
+use domain::recipe::Layer;
 use domain::record::VersionOrigin;
-use domain::target::Target;
+use domain::target::{Target, TargetImage};
 use domain::version::Venue;
+use domain::world::World;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::execute::Built;
+use crate::execute::{Built, LayerBuilt};
 
 /// The shape of the JSON document; it goes up when a key changes its meaning or goes away.
 const SCHEMA_VERSION: u32 = 1;
@@ -26,59 +29,80 @@ enum Outcome {
     WouldBuild,
     /// It was built.
     Built,
+    /// It would be pulled.
+    WouldPull,
+    /// It was pulled.
+    Pulled,
 }
 
 /// The answer of one run.
 pub(crate) struct Report<'a> {
     pub(crate) target: &'a Target,
     pub(crate) plan: &'a BuildPlan,
-    pub(crate) built: Option<&'a Built>,
-    /// The id of the image as it was found.
-    pub(crate) image_id: Option<&'a str>,
+    pub(crate) world: &'a World,
+    /// What was built or pulled, by the number of the target's image.
+    pub(crate) built: &'a BTreeMap<usize, Built>,
 }
 
 impl Report<'_> {
-    fn step(&self) -> &Step {
+    fn top(&self) -> &Step {
         self.plan.steps.last().expect("a plan has a step for its target")
     }
 
-    fn outcome(&self) -> Outcome {
-        match &self.step().action {
-            Action::Build { .. } if self.built.is_some() => Outcome::Built,
-            Action::Build { .. } => Outcome::WouldBuild,
-            // Not everything was looked at: an image that may be stale is not called current.
-            Action::Keep { .. } if self.plan.notices.iter().any(Notice::leaves_doubt) => Outcome::Kept,
-            Action::Keep { .. } => Outcome::UpToDate,
+    fn wanted(&self, step: &Step) -> &TargetImage {
+        &self.target.images[step.index]
+    }
+
+    fn built(&self, step: &Step) -> Option<&Built> {
+        self.built.get(&step.index)
+    }
+
+    fn outcome(&self, step: &Step) -> Outcome {
+        match (&step.action, self.built(step)) {
+            (Action::Build { .. }, Some(_)) => Outcome::Built,
+            (Action::Build { .. }, None) => Outcome::WouldBuild,
+            (Action::Pull { .. }, Some(_)) => Outcome::Pulled,
+            (Action::Pull { .. }, None) => Outcome::WouldPull,
+            // Not everything was looked at: an image that may be stale, or stands on one, is not called current.
+            (Action::Keep { .. }, _) => {
+                let beneath = self.plan.steps.iter().filter(|other| other.index <= step.index);
+                let in_doubt = beneath.flat_map(|step| &step.notices).any(Notice::leaves_doubt);
+                if in_doubt { Outcome::Kept } else { Outcome::UpToDate }
+            }
         }
     }
 
-    /// Returns the answer for people.
+    /// Returns the answer for people: one paragraph per image, the one that was asked for at the end.
     pub(crate) fn text(&self) -> String {
-        let image = self.target.image.familiar();
-        let mut text = match self.outcome() {
+        self.plan.steps.iter().map(|step| self.text_of(step)).collect()
+    }
+
+    fn text_of(&self, step: &Step) -> String {
+        let image = self.wanted(step).image.familiar();
+        let mut text = match self.outcome(step) {
             Outcome::UpToDate => format!("{image} is up to date\n"),
             Outcome::Kept => format!("{image} is kept as it is\n"),
             Outcome::WouldBuild => format!("{image} would be built\n"),
             Outcome::Built => format!("{image} was built\n"),
+            Outcome::WouldPull => format!("{image} would be pulled\n"),
+            Outcome::Pulled => format!("{image} was pulled\n"),
         };
         let mut line = |line: String| writeln!(text, "  {line}").expect("writing to a String cannot fail");
-        match &self.step().action {
+        match &step.action {
             Action::Keep { evidence, .. } => evidence.iter().for_each(|fact| line(fact.to_string())),
+            Action::Pull { reasons, .. } => reasons.iter().for_each(|reason| line(format!("because: {reason}"))),
             Action::Build { reasons, build } => {
                 reasons.iter().for_each(|reason| line(format!("because: {reason}")));
-                if self.built.is_none() {
-                    line(format!(
-                        "step: install {} {} on {}",
-                        build.recipe.agent,
-                        build.recipe.version,
-                        build.base.reference.familiar()
-                    ));
+                if self.built(step).is_none() {
+                    steps_ahead(build).into_iter().for_each(line);
                 }
             }
         }
-        if let Some(built) = self.built {
+        let mut line = |line: String| writeln!(text, "  {line}").expect("writing to a String cannot fail");
+        if let Some(built) = self.built(step) {
+            built.layers.iter().for_each(|layer| line(told(layer)));
             if built.replaced {
-                line(format!("the image before it is {}", self.target.previous.familiar()));
+                line(format!("the image before it is {}", self.wanted(step).previous().familiar()));
             }
             line(format!("log: {}", built.log.display()));
         }
@@ -87,46 +111,96 @@ impl Report<'_> {
 
     /// Returns the answer for programs.
     pub(crate) fn json(&self, command: &str) -> Value {
-        let told = |value: Value, text: String| {
-            let mut value = value;
-            value["text"] = json!(text);
-            value
-        };
-        let notices: Vec<_> = self.plan.notices.iter().map(|notice| told(json!(notice), notice.to_string())).collect();
-        let (mut reasons, mut evidence, mut agent, mut base) = (Vec::new(), Vec::new(), Value::Null, Value::Null);
-        let mut describe = |build: &domain::plan::Build| {
-            let found_by: Option<Venue> = match build.version_origin {
-                VersionOrigin::Found(venue) => Some(venue),
-                VersionOrigin::Chosen => None,
-            };
-            agent = json!({ "name": build.recipe.agent, "version": build.recipe.version, "foundBy": found_by });
-            base =
-                json!({ "name": build.recipe.base_name, "image": build.base.reference, "identity": build.recipe.base });
-        };
-        match &self.step().action {
+        let mut document = self.json_of(self.top());
+        document["schemaVersion"] = json!(SCHEMA_VERSION);
+        document["command"] = json!(command);
+        document["notices"] = json!(self.plan.notices().map(with_text).collect::<Vec<_>>());
+        document["images"] = self.plan.steps.iter().map(|step| self.json_of(step)).collect();
+        document
+    }
+
+    fn json_of(&self, step: &Step) -> Value {
+        let (wanted, built) = (self.wanted(step), self.built(step));
+        let (mut reasons, mut evidence, mut described) = (Vec::new(), Vec::new(), None);
+        match &step.action {
             Action::Keep { evidence: facts, repair } => {
-                evidence = facts.iter().map(|fact: &Evidence| told(json!(fact), fact.to_string())).collect();
-                repair.iter().for_each(|build| describe(build));
+                evidence = facts.iter().map(with_text).collect();
+                described = repair.as_deref();
             }
+            Action::Pull { reasons: why, .. } => reasons = why.iter().map(with_text).collect(),
             Action::Build { reasons: why, build } => {
-                reasons = why.iter().map(|reason: &Reason| told(json!(reason), reason.to_string())).collect();
-                describe(build);
+                reasons = why.iter().map(with_text).collect();
+                described = Some(build);
             }
         }
-        let image_id = self.built.map(|built| built.image_id.as_str()).or(self.image_id);
+        let found = self.world.images[step.index].image.as_ref().map(|image| image.id.as_str());
+        let installs = described.filter(|build| build.ingredients.version().is_some());
+        let agent = installs.map(|build| {
+            let found_by: Option<Venue> = match build.version_origin {
+                Some(VersionOrigin::Found(venue)) => Some(venue),
+                Some(VersionOrigin::Chosen) | None => None,
+            };
+            json!({ "name": wanted.agent, "version": build.ingredients.version(), "foundBy": found_by })
+        });
+        let base = described.and_then(|build| match &build.footing {
+            Footing::Known(source) => Some(json!({
+                "name": wanted.base_name,
+                "image": source.reference,
+                "identity": source.identity,
+            })),
+            Footing::Below => None,
+        });
+        let steps = described.map(|build| {
+            let step = |(at, layer): (usize, &Layer)| {
+                let after = built.and_then(|built| built.layers.get(at));
+                json!({
+                    "name": crate::lower::told(&layer.kind),
+                    "unchanged": at < build.unchanged,
+                    "ran": after.map(|layer| layer.ran),
+                    "addedBytes": after.and_then(|layer| layer.size_bytes),
+                })
+            };
+            build.ingredients.layers.iter().enumerate().map(step).collect::<Vec<_>>()
+        });
         json!({
-            "schemaVersion": SCHEMA_VERSION,
-            "command": command,
-            "image": self.target.image.familiar(),
-            "imageId": image_id,
-            "outcome": self.outcome(),
+            "image": wanted.image.familiar(),
+            "kind": wanted.kind.as_str(),
+            "imageId": built.map(|built| built.image_id.as_str()).or(found),
+            "outcome": self.outcome(step),
             "reasons": reasons,
             "evidence": evidence,
-            "notices": notices,
+            "notices": step.notices.iter().map(with_text).collect::<Vec<_>>(),
             "agent": agent,
             "base": base,
-            "previous": self.built.filter(|built| built.replaced).map(|_| self.target.previous.familiar()),
-            "log": self.built.map(|built| built.log.display().to_string()),
+            "steps": steps,
+            "previous": built.filter(|built| built.replaced).map(|_| wanted.previous().familiar()),
+            "log": built.map(|built| built.log.display().to_string()),
         })
     }
+}
+
+/// Returns a value with the words that people read beside it.
+fn with_text<T: Serialize + std::fmt::Display>(value: &T) -> Value {
+    let mut document = json!(value);
+    document["text"] = json!(value.to_string());
+    document
+}
+
+/// Says which steps would run, and which are as they were.
+fn steps_ahead(build: &Build) -> Vec<String> {
+    let on = match &build.footing {
+        Footing::Known(source) => format!(" on {}", source.reference.familiar()),
+        Footing::Below => String::new(),
+    };
+    let step = |(at, layer): (usize, &Layer)| {
+        let name = crate::lower::told(&layer.kind);
+        if at < build.unchanged { format!("unchanged: {name}") } else { format!("step: {name}{on}") }
+    };
+    build.ingredients.layers.iter().enumerate().map(step).collect()
+}
+
+fn told(layer: &LayerBuilt) -> String {
+    let size = layer.size_bytes.map(|bytes| format!(", {}", console::answer::bytes(bytes))).unwrap_or_default();
+    let how = if layer.ran { "ran" } else { "cached" };
+    format!("step: {} ({how}{size})", layer.name)
 }

@@ -1,28 +1,32 @@
 //! The straight line: request → target → world → plan → build → record → report.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use console::exit::Exit;
 use console::failure::Failure;
 use console::progress::{Event, Progress};
-use domain::name::AgentName;
-use domain::plan::{Action, plan};
-use domain::target::Target;
+use domain::plan::{Action, BuildPlan, Footing, plan};
+use domain::target::{Target, TargetImage};
 use engine::{Endpoint, Engine};
-use home::{AgentRoots, Home, ImageKey, Lock};
+use home::{Home, ImageKey, Lock, Roots};
 use jiff::Timestamp;
 use registry::{Registry, RegistryOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::certificates;
-use crate::cli::{CommandLine, OutputFormat, Task};
-use crate::execute::{Built, Means, clear, execute, record};
+use crate::cli::{CommandLine, OutputFormat, Saving, Task};
+use crate::execute::{Built, Job, Means, execute};
 use crate::failures;
 use crate::lower::Circumstances;
-use crate::observe::{Doors, observe};
+use crate::observe::{Doors, Observation, observe};
+use crate::pull::pull;
+use crate::records;
 use crate::report::Report;
+use crate::select::select;
+use crate::switch::{clear, name_again};
 use crate::versions::Checker;
 
 /// How long the end of an interrupted run waits so that the engine hears of it. It kills the step within some 100 ms of
@@ -33,14 +37,14 @@ const FAREWELL: Duration = Duration::from_millis(100);
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Carries out a command line and prints its answer.
-pub(crate) async fn run(command_line: CommandLine) -> Result<Exit, Failure> {
+pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
     let bug = |error: std::io::Error| Failure::new(Exit::Bug, &error);
     let mut interrupted = signal(SignalKind::interrupt()).map_err(bug)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(bug)?;
     let progress = Progress::new(command_line.progress, &command_line.terminal);
     let switching = Cell::new(false);
     let finished = {
-        let work = straight_line(&command_line, &progress, &switching);
+        let work = straight_line(command_line, &progress, &switching);
         tokio::pin!(work);
         let mut told = false;
         loop {
@@ -82,8 +86,12 @@ async fn straight_line(
         None => None,
     };
     let home = Home::new(command_line.home.clone(), command_line.custom_home.clone());
-    let roots = AgentRoots::new(&home, command_line.definitions.as_deref());
-    let target = select(command_line, &roots, &command_line.request.agent)?;
+    let roots = Roots::new(&home, command_line.definitions.as_deref());
+    let target = select(command_line, &roots)?;
+    let secrets = match command_line.secrets.0.is_empty() {
+        true => Default::default(),
+        false => command_line.secrets.digests(&home::salt(&home).map_err(|error| failures::of_disk(&error))?),
+    };
 
     let endpoint = Endpoint::find(command_line.docker_host.as_deref()).map_err(|error| failures::of_engine(&error))?;
     let options = RegistryOptions {
@@ -103,15 +111,17 @@ async fn straight_line(
             is_recording: command_line.task == Task::Build,
         },
         home,
+        secrets,
     };
 
     match command_line.task {
         Task::Plan { exit_code } => {
             let observation = observe(&target, &doors).await.map_err(|error| failures::of_observe(&error))?;
             let plan = plan(&target, &observation.world).map_err(|error| failures::of_plan(&error))?;
-            plan.notices.iter().for_each(|notice| progress.show(Event::Note(&format!("note: {notice}"))));
-            let image_id = observation.world.image.as_ref().map(|image| image.id.as_str());
-            answer(command_line, "plan", &Report { target: &target, plan: &plan, built: None, image_id })?;
+            show_notices(&plan, progress);
+            let built = BTreeMap::new();
+            let report = Report { target: &target, plan: &plan, world: &observation.world, built: &built };
+            answer(command_line, "plan", &report)?;
             Ok(if exit_code && plan.has_work() { Exit::WorkWaiting } else { Exit::Done })
         }
         Task::Build => {
@@ -127,9 +137,11 @@ async fn straight_line(
                 circumstances: Circumstances {
                     proxies: command_line.proxies.clone(),
                     created: created.to_string(),
-                    no_cache: command_line.request.no_cache,
+                    no_cache: command_line.options.no_cache,
+                    cache_mounts: command_line.options.cache_mounts,
                 },
                 certificates,
+                secrets: &command_line.secrets,
                 switching,
             };
             build(command_line, &target, &means).await?;
@@ -138,39 +150,75 @@ async fn straight_line(
     }
 }
 
-fn select(command_line: &CommandLine, roots: &AgentRoots, agent: &AgentName) -> Result<Target, Failure> {
-    let agent = home::load_agent(roots, agent).map_err(|error| failures::of_load(&error))?;
-    Target::select(&command_line.request, agent).map_err(|error| failures::of_target(&error))
-}
-
 async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -> Result<(), Failure> {
     let doors = means.doors;
-    // Held until the last record is written. Whoever waited looks at the world after that, and so decides again.
-    let _lock = lock(target, means).await?;
+    // Held until the last record is written. Whoever waited looks at the world after that, and so decides again. All
+    // builders take them from the bottom up, so that none waits for another in a circle.
+    let mut locks = Vec::new();
+    for image in &target.images {
+        locks.push(lock(image, means).await?);
+    }
     let observation = observe(target, doors).await.map_err(|error| failures::of_observe(&error))?;
     let world = &observation.world;
     let plan = plan(target, world).map_err(|error| failures::of_plan(&error))?;
-    plan.notices.iter().for_each(|notice| means.progress.show(Event::Note(&format!("note: {notice}"))));
-    let mut built: Option<Built> = None;
+    show_notices(&plan, means.progress);
+    let carried_out = carry_out(target, &plan, &observation, means).await;
+    means.progress.finish();
+    answer(command_line, "build", &Report { target, plan: &plan, world, built: &carried_out? })
+}
+
+/// Does what was decided, image by image from the bottom up.
+async fn carry_out(
+    target: &Target,
+    plan: &BuildPlan,
+    observation: &Observation,
+    means: &Means<'_>,
+) -> Result<BTreeMap<usize, Built>, Failure> {
+    let doors = means.doors;
+    let mut built: BTreeMap<usize, Built> = BTreeMap::new();
     for step in &plan.steps {
+        let wanted = &target.images[step.index];
         match &step.action {
             Action::Build { reasons, build } => {
-                built = Some(execute(target, build, reasons, observation.context.clone(), means).await?);
+                let folders = &observation.folders[step.index];
+                let job = Job { target, index: step.index, build, reasons, folders };
+                built.insert(step.index, execute(&job, means).await?);
+            }
+            Action::Pull { digest, .. } => {
+                built.insert(step.index, pull(wanted, *digest, means).await?);
             }
             Action::Keep { repair, .. } => {
-                clear(target, &doors.engine).await;
-                if let (Some(build), Some(image)) = (repair, &world.image) {
-                    record(target, build, &image.id, None, doors)?;
+                clear(wanted, &doors.engine).await;
+                if let (Some(build), Some(image)) = (repair, &observation.world.images[step.index].image)
+                    && let Footing::Known(source) = &build.footing
+                {
+                    name_again(wanted, &doors.engine).await?;
+                    let made = (&**build, &build.recipe(source));
+                    records::store(target, step.index, made, &image.id, None, &doors.home)
+                        .map_err(|error| failures::of_disk(&error))?;
                 }
             }
         }
     }
-    let image_id = world.image.as_ref().map(|image| image.id.as_str());
-    answer(command_line, "build", &Report { target, plan: &plan, built: built.as_ref(), image_id })
+    Ok(built)
 }
 
-async fn lock(target: &Target, means: &Means<'_>) -> Result<Lock, Failure> {
-    let path = means.doors.home.lock(&ImageKey::of(&target.image));
+fn show_notices(plan: &BuildPlan, progress: &Progress) {
+    plan.notices().for_each(|notice| progress.show(Event::Note(&format!("note: {notice}"))));
+}
+
+/// Saves a choice under a name.
+pub(crate) fn save(saving: &Saving) -> Result<Exit, Failure> {
+    let home = Home::new(saving.home.clone(), saving.custom_home.clone());
+    let path = home::store_saved_image(&home, &saving.name, &saving.choice, saving.replace)
+        .map_err(|error| failures::of_save(&error))?;
+    let text = format!("{} is saved in {}\n", saving.name, path.display());
+    console::answer::print(&text).map_err(|error| Failure::new(Exit::TryAgain, &error))?;
+    Ok(Exit::Done)
+}
+
+async fn lock(wanted: &TargetImage, means: &Means<'_>) -> Result<Lock, Failure> {
+    let path = means.doors.home.lock(&ImageKey::of(&wanted.image));
     for attempt in 0_u64.. {
         if let Some(lock) = Lock::try_acquire(&path).map_err(|error| failures::of_disk(&error))? {
             return Ok(lock);
@@ -178,7 +226,7 @@ async fn lock(target: &Target, means: &Means<'_>) -> Result<Lock, Failure> {
         // Who has just taken the lock may not have written its id yet, so that is looked up a moment later.
         if attempt == 1 {
             let holder = home::lock::holder(&path).map(|pid| format!(" (process {pid})")).unwrap_or_default();
-            let note = format!("another build of {} is running{holder}; waiting for it", target.image.familiar());
+            let note = format!("another build of {} is running{holder}; waiting for it", wanted.image.familiar());
             means.progress.show(Event::Note(&note));
         }
         tokio::time::sleep(LOCK_INTERVAL).await;

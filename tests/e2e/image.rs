@@ -37,7 +37,7 @@ fn labels(config: &Value) -> BTreeMap<String, String> {
 fn the_config_is_the_bases_with_our_words_added(engine: Engine) {
     let story = story_on_a_base_of_its_own(engine);
     story.install("pwd > /opt/where\nenv > /opt/variables\n");
-    story.build(["--agent-version", "1.2.3"]).expect(0);
+    story.build(["--agent-version", "1.2.3", "--no-cache-mounts"]).expect(0);
     let base = engine.image(&story.base_image).unwrap()["Config"].clone();
     let config = engine.image(&story.image()).unwrap()["Config"].clone();
     for kept in ["Cmd", "Entrypoint", "WorkingDir", "ExposedPorts", "User"] {

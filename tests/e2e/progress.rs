@@ -23,10 +23,11 @@ fn story(engine: Engine) -> Story {
 /// Checks that standard output is the answer and nothing else.
 fn expect_answer(story: &Story, ran: &Ran) {
     let lines: Vec<_> = ran.stdout.lines().collect();
-    assert_eq!(lines.len(), 3, "{}", ran.stdout);
+    assert_eq!(lines.len(), 4, "{}", ran.stdout);
     assert_eq!(lines[0], format!("{} was built", story.image()));
     assert_eq!(lines[1], "  because: image is missing");
-    assert!(lines[2].starts_with("  log: ") && ran.stdout.ends_with('\n'), "{}", ran.stdout);
+    assert!(lines[2].starts_with("  step: install tool 1.0.0 (ran, "), "{}", ran.stdout);
+    assert!(lines[3].starts_with("  log: ") && ran.stdout.ends_with('\n'), "{}", ran.stdout);
 }
 
 fn plain_shows_every_line_with_its_step(engine: Engine) {
@@ -122,7 +123,7 @@ fn a_terminal_gets_a_summary(engine: Engine) {
     expect_answer(&story, &ran);
     let plain = without_escapes(&ran.stderr);
     assert!(plain.contains("Running  install tool 1.0.0") && plain.contains("Done  install tool 1.0.0"), "{plain}");
-    assert!(plain.contains("Finished") && plain.contains(" steps in "), "{plain}");
+    assert!(plain.contains("Finished") && plain.contains(" steps"), "{plain}");
     assert!(ran.stderr.contains("\u{1b}["), "nothing was drawn: {plain}");
     assert!(!ran.stderr.contains("\u{1b}]0;"), "the script set the terminal's title: {:?}", ran.stderr);
     let colour = |text: &str| {

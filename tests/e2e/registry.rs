@@ -112,7 +112,7 @@ fn a_base_is_pinned_to_what_its_registry_has(engine: Engine) {
     assert_eq!(published.label("dev.aicage.recipe.base"), one);
     assert_eq!(published.label("org.opencontainers.image.base.name"), story.base_image);
     let pinned = format!("{}@{one}", published.repository());
-    assert!(built.log().contains(&format!("# tool 1.0.0 on {pinned}\n")), "{}", built.log());
+    assert!(built.log().contains(&format!("# agent tool on base debian ({pinned})\n")), "{}", built.log());
     let told = std::fs::read_to_string(story.home().join("state/image/build/tool-debian.yml")).unwrap();
     assert!(told.contains(&format!("base_image: \"{pinned}\"\n")), "{told}");
     let again = story.build::<&str>([]).expect(0);

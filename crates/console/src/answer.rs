@@ -19,6 +19,11 @@ pub fn print(text: &str) -> io::Result<()> {
     write(format!("{text}{end}").as_bytes())
 }
 
+/// Returns a number of bytes as people read it, in powers of 1000 as the engines count.
+pub fn bytes(count: u64) -> String {
+    indicatif::DecimalBytes(count).to_string()
+}
+
 /// Writes `document` as JSON for people and programs to read: indented, one document, one line end.
 ///
 /// # Errors

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::definition::ExtensionKind;
 use crate::digest::{Digest, Framed};
 use crate::files::FileSet;
 use crate::image::ImageRef;
-use crate::name::{AgentName, BaseName};
+use crate::name::{AgentName, BaseName, ExtensionName, ImageName};
 use crate::version::AgentVersion;
 
 /// The labels that carry a recipe on an image.
@@ -18,8 +19,14 @@ pub mod label {
     pub const HASH: &str = "dev.aicage.recipe.hash";
     /// The identity of the base beneath.
     pub const BASE: &str = "dev.aicage.recipe.base";
-    /// The digest over the definition's files.
+    /// What was made: a base, a final or an extended image; an image without it is a final one.
+    pub const KIND: &str = "dev.aicage.recipe.kind";
+    /// The digest over the files of every definition that went in.
     pub const FILES: &str = "dev.aicage.recipe.files";
+    /// What an extended image has upon the one beneath, in order, each with the digest of its files.
+    pub const LAYERS: &str = "dev.aicage.recipe.layers";
+    /// The secrets that steps could see, each with a salted digest.
+    pub const SECRETS: &str = "dev.aicage.recipe.secrets";
     /// The platform built for.
     pub const PLATFORM: &str = "dev.aicage.recipe.platform";
     /// The agent's name.
@@ -28,8 +35,10 @@ pub mod label {
     pub const AGENT_VERSION: &str = "dev.aicage.agent.version";
     /// The base's name in tags.
     pub const BASE_NAME: &str = "dev.aicage.base";
-    /// The extensions, in order, joined by a space; absent on a final image.
+    /// The extensions, in order, joined by a space; only on an extended image.
     pub const EXTENSIONS: &str = "dev.aicage.extensions";
+    /// The name under which the choice of an extended image was saved.
+    pub const SAVED: &str = "dev.aicage.image";
     /// The version of this program that built the image.
     pub const BUILDER_VERSION: &str = "dev.aicage.builder.version";
     /// OCI: the title.
@@ -94,27 +103,143 @@ impl TryFrom<String> for BaseIdentity {
     }
 }
 
+/// What an image is in the chain of images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageKind {
+    /// A root image and the Dockerfile of a custom base.
+    Base,
+    /// A base and one agent.
+    Final,
+    /// A final image and extensions.
+    Extended,
+}
+
+impl ImageKind {
+    /// Returns the word for it in labels, records and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Final => "final",
+            Self::Extended => "extended",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Base, Self::Final, Self::Extended].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One definition that goes into an image, in one or more layers of the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Which definition.
+    pub kind: LayerKind,
+    /// Its files, as they are sent.
+    pub files: FileSet,
+}
+
+/// Which definition a layer comes from, and how it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayerKind {
+    /// An agent's install script.
+    Agent {
+        /// The agent's name.
+        name: AgentName,
+        /// The version to install.
+        version: AgentVersion,
+    },
+    /// An extension.
+    Extension {
+        /// Its name.
+        name: ExtensionName,
+        /// How it is carried out.
+        kind: ExtensionKind,
+    },
+    /// A custom base's Dockerfile.
+    Dockerfile,
+}
+
+impl LayerKind {
+    /// Returns a word for the layer that is the same for every version of its definition.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Agent { name, .. } => format!("agent:{name}"),
+            Self::Extension { name, .. } => format!("extension:{name}"),
+            Self::Dockerfile => "dockerfile".to_owned(),
+        }
+    }
+}
+
+/// What a build puts upon the image beneath it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingredients {
+    /// What is made.
+    pub kind: ImageKind,
+    /// The agent in it, also when an image beneath has it.
+    pub agent: Option<AgentName>,
+    /// The base's name in tags.
+    pub base_name: BaseName,
+    /// The name shown to people; `None` leaves that of the image beneath.
+    pub title: Option<String>,
+    /// The home page; `None` leaves that of the image beneath.
+    pub source: Option<String>,
+    /// The definitions, those beneath first.
+    pub layers: Vec<Layer>,
+    /// The secrets that the steps can see, by id, each as a salted digest.
+    pub secrets: BTreeMap<String, Digest>,
+    /// The name under which this choice was saved.
+    pub saved: Option<ImageName>,
+    /// The platform, as `os/architecture`.
+    pub platform: String,
+}
+
+impl Ingredients {
+    /// Returns the version of the agent that is installed here.
+    pub fn version(&self) -> Option<&AgentVersion> {
+        self.layers.iter().find_map(|layer| match &layer.kind {
+            LayerKind::Agent { version, .. } => Some(version),
+            LayerKind::Extension { .. } | LayerKind::Dockerfile => None,
+        })
+    }
+
+    /// Returns the extensions, in order.
+    pub fn extensions(&self) -> Vec<ExtensionName> {
+        let name = |layer: &Layer| match &layer.kind {
+            LayerKind::Extension { name, .. } => Some(name.clone()),
+            LayerKind::Agent { .. } | LayerKind::Dockerfile => None,
+        };
+        self.layers.iter().filter_map(name).collect()
+    }
+
+    /// Returns one digest over the files of all layers; of a single layer, that of its files.
+    pub fn files(&self) -> Digest {
+        match self.layers.as_slice() {
+            [layer] => layer.files.digest(),
+            layers => layers
+                .iter()
+                .fold(Framed::new("layers"), |framed, layer| {
+                    framed.field(layer.kind.key()).field(layer.files.digest().to_string())
+                })
+                .finish(),
+        }
+    }
+
+    /// Returns how many files there are in all.
+    pub fn file_count(&self) -> usize {
+        self.layers.iter().map(|layer| layer.files.0.len()).sum()
+    }
+}
+
 /// Everything that decides what is in an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// The agent's name.
-    pub agent: AgentName,
-    /// The agent's version.
-    pub version: AgentVersion,
-    /// The name shown to people.
-    pub title: String,
-    /// The agent's home page.
-    pub source: String,
-    /// The base's name in tags.
-    pub base_name: BaseName,
-    /// The base's reference, for people; its content decides.
+    /// What is put upon the image beneath.
+    pub ingredients: Ingredients,
+    /// The reference of the image beneath, for people; its content decides.
     pub base_image: ImageRef,
-    /// The base's content.
+    /// The content of the image beneath.
     pub base: BaseIdentity,
-    /// The definition's files, as they are sent.
-    pub files: FileSet,
-    /// The platform, as `os/architecture`.
-    pub platform: String,
 }
 
 impl Recipe {
@@ -123,50 +248,91 @@ impl Recipe {
 
     /// Returns the digest over everything that decides what is in the image.
     ///
-    /// The base's reference is not in it: two names of one content make one image.
+    /// The reference of what is beneath is not in it, as two names of one content make one image; a custom base's
+    /// Dockerfile can read the name of its root image, so there it is. Secrets are not: who does not give one this time
+    /// is not told that it changed.
     pub fn hash(&self) -> Digest {
-        Framed::new("recipe")
-            .field(Self::SCHEMA.to_string())
-            .field("final")
-            .field(self.agent.as_str())
-            .field(self.version.as_str())
-            .field(&self.title)
-            .field(&self.source)
+        let ingredients = &self.ingredients;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let framed = Framed::new("recipe").field(Self::SCHEMA.to_string()).field(ingredients.kind.as_str());
+        let framed = match (ingredients.kind, &ingredients.agent) {
+            (ImageKind::Final, Some(agent)) => {
+                let version = ingredients.version().map(AgentVersion::as_str).unwrap_or_default();
+                framed.field(agent.as_str()).field(version)
+            }
+            (ImageKind::Base | ImageKind::Extended | ImageKind::Final, _) => {
+                ingredients.layers.iter().fold(framed, |framed, layer| match &layer.kind {
+                    LayerKind::Agent { version, .. } => framed.field(layer.kind.key()).field(version.as_str()),
+                    LayerKind::Extension { kind, .. } => framed.field(layer.kind.key()).field(match kind {
+                        ExtensionKind::Scripts => "scripts",
+                        ExtensionKind::Dockerfile => "dockerfile",
+                        ExtensionKind::SharesOnly => "shares",
+                    }),
+                    LayerKind::Dockerfile => framed.field(layer.kind.key()).field(self.base_image.to_string()),
+                })
+            }
+        };
+        framed
+            .field(text(&ingredients.title))
+            .field(text(&ingredients.source))
             .field(self.base.to_string())
-            .field(self.files.digest().to_string())
-            .field(&self.platform)
+            .field(ingredients.files().to_string())
+            .field(&ingredients.platform)
             .finish()
     }
 
     /// Returns the labels for an image of this recipe built by `builder_version`.
     pub fn labels(&self, builder_version: &str) -> BTreeMap<String, String> {
-        let mut labels = BTreeMap::from(
-            [
-                (label::SCHEMA, Self::SCHEMA.to_string()),
-                (label::HASH, self.hash().to_string()),
-                (label::BASE, self.base.to_string()),
-                (label::FILES, self.files.digest().to_string()),
-                (label::PLATFORM, self.platform.clone()),
-                (label::AGENT, self.agent.to_string()),
-                (label::AGENT_VERSION, self.version.to_string()),
-                (label::BASE_NAME, self.base_name.to_string()),
-                (label::BUILDER_VERSION, builder_version.to_owned()),
-                (label::TITLE, self.title.clone()),
-                (label::VERSION, self.version.to_string()),
-                (label::SOURCE, self.source.clone()),
-                (label::OCI_BASE_NAME, self.base_image.to_string()),
-            ]
-            .map(|(key, value)| (key.to_owned(), value)),
-        );
+        let ingredients = &self.ingredients;
+        let mut labels = BTreeMap::new();
+        let mut set = |key: &str, value: String| drop(labels.insert(key.to_owned(), value));
+        set(label::SCHEMA, Self::SCHEMA.to_string());
+        set(label::KIND, ingredients.kind.as_str().to_owned());
+        set(label::HASH, self.hash().to_string());
+        set(label::BASE, self.base.to_string());
+        set(label::FILES, ingredients.files().to_string());
+        set(label::PLATFORM, ingredients.platform.clone());
+        set(label::BASE_NAME, ingredients.base_name.to_string());
+        set(label::BUILDER_VERSION, builder_version.to_owned());
+        set(label::OCI_BASE_NAME, self.base_image.to_string());
         if let BaseIdentity::Manifest(digest) = self.base {
-            labels.insert(label::OCI_BASE_DIGEST.to_owned(), digest.to_string());
+            set(label::OCI_BASE_DIGEST, digest.to_string());
+        }
+        if let Some(agent) = &ingredients.agent {
+            set(label::AGENT, agent.to_string());
+        }
+        if let Some(version) = ingredients.version() {
+            set(label::AGENT_VERSION, version.to_string());
+            set(label::VERSION, version.to_string());
+        }
+        if let Some(title) = &ingredients.title {
+            set(label::TITLE, title.clone());
+        }
+        if let Some(source) = &ingredients.source {
+            set(label::SOURCE, source.clone());
+        }
+        if ingredients.kind == ImageKind::Extended {
+            let layer = |layer: &Layer| format!("{}={}", layer.kind.key(), layer.files.digest());
+            set(label::LAYERS, joined(ingredients.layers.iter().map(layer)));
+            set(label::EXTENSIONS, joined(ingredients.extensions().iter().map(ToString::to_string)));
+        }
+        if !ingredients.secrets.is_empty() {
+            set(label::SECRETS, joined(ingredients.secrets.iter().map(|(id, digest)| format!("{id}={digest}"))));
+        }
+        if let Some(name) = &ingredients.saved {
+            set(label::SAVED, name.to_string());
         }
         labels
     }
 }
 
-/// Labels that a base may carry and that would be wrong on an image made from it.
-pub const NOT_INHERITED: [&str; 2] = [label::OCI_BASE_DIGEST, label::EXTENSIONS];
+fn joined(words: impl Iterator<Item = String>) -> String {
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Labels that the image beneath may carry and that would be wrong on an image made from it.
+pub const NOT_INHERITED: [&str; 6] =
+    [label::OCI_BASE_DIGEST, label::EXTENSIONS, label::KIND, label::LAYERS, label::SECRETS, label::SAVED];
 
 /// The recipe that an existing image says it was made by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,18 +348,28 @@ pub enum ImageRecipe {
 /// The parts of a recipe that an image's labels name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownRecipe {
+    /// What the image is.
+    pub kind: ImageKind,
     /// The digest over the whole recipe.
     pub hash: String,
-    /// The agent's name.
+    /// The agent's name; empty on a base.
     pub agent: String,
     /// The base's name in tags.
     pub base_name: String,
-    /// The agent's version.
+    /// The agent's version; empty where none is known.
     pub version: String,
-    /// The base's content; `None` when the label is damaged.
+    /// The content of the image beneath; `None` when the label is damaged.
     pub base: Option<BaseIdentity>,
-    /// The digest over the definition's files.
+    /// The reference of the image beneath.
+    pub base_image: String,
+    /// The digest over the files of all layers.
     pub files: String,
+    /// The key of each layer of an extended image with the digest of its files.
+    pub layers: Vec<(String, String)>,
+    /// The salted digest of each secret, by id.
+    pub secrets: BTreeMap<String, String>,
+    /// The name under which the choice was saved.
+    pub saved: Option<String>,
     /// The platform.
     pub platform: String,
     /// The title.
@@ -202,10 +378,17 @@ pub struct KnownRecipe {
     pub source: String,
 }
 
+impl KnownRecipe {
+    /// Returns the extensions, in order.
+    pub fn extensions(&self) -> Vec<&str> {
+        self.layers.iter().filter_map(|(key, _)| key.strip_prefix("extension:")).collect()
+    }
+}
+
 impl ImageRecipe {
     /// Reads the labels of an image.
     ///
-    /// Labels that do not even say which recipe it is, of which agent on which base, are no recipe.
+    /// Labels that do not even say which recipe it is, of what on which base, are no recipe.
     pub fn from_labels(labels: &BTreeMap<String, String>) -> Self {
         let Some(schema) = labels.get(label::SCHEMA) else {
             return Self::None;
@@ -215,16 +398,29 @@ impl ImageRecipe {
         }
         let get = |key: &str| labels.get(key).cloned().unwrap_or_default();
         let (hash, agent, base_name) = (get(label::HASH), get(label::AGENT), get(label::BASE_NAME));
-        if hash.is_empty() || agent.is_empty() || base_name.is_empty() {
+        let kind = labels.get(label::KIND).map_or(Some(ImageKind::Final), |kind| ImageKind::parse(kind));
+        let Some(kind) = kind else {
+            return Self::None;
+        };
+        if hash.is_empty() || base_name.is_empty() || (agent.is_empty() && kind != ImageKind::Base) {
             return Self::None;
         }
+        let pairs = |key: &str| -> Vec<(String, String)> {
+            let pair = |word: &str| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+            get(key).split(' ').filter_map(pair).collect()
+        };
         Self::Known(Box::new(KnownRecipe {
+            kind,
             hash,
             agent,
             base_name,
             version: get(label::AGENT_VERSION),
             base: labels.get(label::BASE).and_then(|text| BaseIdentity::parse(text)),
+            base_image: get(label::OCI_BASE_NAME),
             files: get(label::FILES),
+            layers: pairs(label::LAYERS),
+            secrets: pairs(label::SECRETS).into_iter().collect(),
+            saved: labels.get(label::SAVED).cloned(),
             platform: get(label::PLATFORM),
             title: get(label::TITLE),
             source: get(label::SOURCE),
@@ -233,119 +429,4 @@ impl ImageRecipe {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::files::{FileEntry, FileKind};
-
-    fn recipe() -> Recipe {
-        Recipe {
-            agent: AgentName::parse("codex").unwrap(),
-            version: AgentVersion::parse("1.4.0").unwrap(),
-            title: "Codex".to_owned(),
-            source: "https://example.org".to_owned(),
-            base_name: BaseName::parse("debian").unwrap(),
-            base_image: "ghcr.io/acme/base:debian".parse().unwrap(),
-            base: BaseIdentity::Manifest(Digest::of(b"base")),
-            files: FileSet::default(),
-            platform: "linux/amd64".to_owned(),
-        }
-    }
-
-    #[test]
-    fn the_name_of_the_base_does_not_decide() {
-        let elsewhere = Recipe { base_image: "localhost:5000/mirror:x".parse().unwrap(), ..recipe() };
-        assert_eq!(elsewhere.hash(), recipe().hash());
-    }
-
-    #[test]
-    fn everything_that_is_in_the_image_decides() {
-        let entry = FileEntry { path: "install.sh".to_owned(), mode: 0o755, kind: FileKind::Directory };
-        let others = [
-            Recipe { agent: AgentName::parse("other").unwrap(), ..recipe() },
-            Recipe { version: AgentVersion::parse("1.4.1").unwrap(), ..recipe() },
-            Recipe { title: "Other".to_owned(), ..recipe() },
-            Recipe { source: "https://example.com".to_owned(), ..recipe() },
-            Recipe { base: BaseIdentity::Manifest(Digest::of(b"other")), ..recipe() },
-            Recipe { base: BaseIdentity::Content(Digest::of(b"base")), ..recipe() },
-            Recipe { files: FileSet(vec![entry]), ..recipe() },
-            Recipe { platform: "linux/arm64".to_owned(), ..recipe() },
-        ];
-        let mut hashes: Vec<_> = others.iter().chain([&recipe()]).map(Recipe::hash).collect();
-        hashes.sort();
-        hashes.dedup();
-        assert_eq!(hashes.len(), others.len() + 1);
-    }
-
-    #[test]
-    fn the_hash_stays_what_it_was() {
-        // An image built by an older program must not look changed; raise `Recipe::SCHEMA` when this has to move.
-        insta::assert_snapshot!(recipe().hash(), @"sha256:b6e7e749c8633b3b3222e2b41578a4403506444ec2d37cd27bc51f6b4c7fce91");
-    }
-
-    #[test]
-    fn labels_say_what_the_image_was_made_of() {
-        let text: String = recipe().labels("0.1.0").iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-        insta::assert_snapshot!(text, @"
-        dev.aicage.agent=codex
-        dev.aicage.agent.version=1.4.0
-        dev.aicage.base=debian
-        dev.aicage.builder.version=0.1.0
-        dev.aicage.recipe.base=sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2
-        dev.aicage.recipe.files=sha256:536d5665e8a7d195b6e0f6e5d4da9210be43abdafbdc90d3dfb52e408ec3e400
-        dev.aicage.recipe.hash=sha256:b6e7e749c8633b3b3222e2b41578a4403506444ec2d37cd27bc51f6b4c7fce91
-        dev.aicage.recipe.platform=linux/amd64
-        dev.aicage.recipe.schema=1
-        org.opencontainers.image.base.digest=sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2
-        org.opencontainers.image.base.name=ghcr.io/acme/base:debian
-        org.opencontainers.image.source=https://example.org
-        org.opencontainers.image.title=Codex
-        org.opencontainers.image.version=1.4.0
-        ");
-    }
-
-    #[test]
-    fn a_base_without_a_registry_has_no_manifest_to_name() {
-        let labels = Recipe { base: BaseIdentity::Content(Digest::of(b"base")), ..recipe() }.labels("0.1.0");
-        assert!(!labels.contains_key(label::OCI_BASE_DIGEST));
-        assert!(labels[label::BASE].starts_with("content:sha256:"));
-    }
-
-    #[test]
-    fn a_recipe_reads_back_from_its_labels() {
-        let recipe = recipe();
-        let ImageRecipe::Known(known) = ImageRecipe::from_labels(&recipe.labels("0.1.0")) else { panic!("no recipe") };
-        assert_eq!(known.hash, recipe.hash().to_string());
-        assert_eq!((known.agent.as_str(), known.base_name.as_str()), ("codex", "debian"));
-        assert_eq!((known.version.as_str(), known.platform.as_str()), ("1.4.0", "linux/amd64"));
-        assert_eq!((known.title.as_str(), known.source.as_str()), ("Codex", "https://example.org"));
-        assert_eq!((known.base, known.files), (Some(recipe.base), recipe.files.digest().to_string()));
-    }
-
-    #[test]
-    fn labels_of_another_schema_are_not_read() {
-        let mut labels = recipe().labels("0.1.0");
-        labels.insert(label::SCHEMA.to_owned(), "2".to_owned());
-        assert_eq!(ImageRecipe::from_labels(&labels), ImageRecipe::OtherSchema("2".to_owned()));
-        labels.remove(label::SCHEMA);
-        assert_eq!(ImageRecipe::from_labels(&labels), ImageRecipe::None);
-    }
-
-    #[test]
-    fn a_damaged_base_label_is_an_unknown_base() {
-        let mut labels = recipe().labels("0.1.0");
-        labels.insert(label::BASE.to_owned(), "sha256:12".to_owned());
-        let ImageRecipe::Known(known) = ImageRecipe::from_labels(&labels) else { panic!("no recipe") };
-        assert_eq!(known.base, None);
-    }
-
-    #[test]
-    fn an_identity_reads_back_as_written() {
-        for identity in [BaseIdentity::Manifest(Digest::of(b"x")), BaseIdentity::Content(Digest::of(b"x"))] {
-            assert_eq!(BaseIdentity::parse(&identity.to_string()), Some(identity));
-            let json = serde_json::to_string(&identity).unwrap();
-            assert_eq!(serde_json::from_str::<BaseIdentity>(&json).unwrap(), identity);
-        }
-        assert_eq!(BaseIdentity::parse("content:x"), None);
-        assert!(serde_json::from_str::<BaseIdentity>("\"x\"").is_err());
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::files::FileSet;
 use crate::image::ImageRef;
 use crate::name::{AgentName, BaseName};
-use crate::recipe::BaseIdentity;
+use crate::recipe::{BaseIdentity, ImageKind};
 use crate::version::{AgentVersion, Venue};
 
 /// How the version in a record came to be known.
@@ -19,14 +19,26 @@ pub enum VersionOrigin {
     Found(Venue),
 }
 
-/// The record of one final image.
+/// What is kept of one definition that went into an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedLayer {
+    /// Which definition, as the image's labels name it.
+    pub key: String,
+    /// Its files.
+    pub files: FileSet,
+}
+
+/// The record of one image.
 ///
 /// The image's labels decide; the record only names what changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// The agent.
-    pub agent: AgentName,
+    /// What the image is.
+    pub kind: ImageKind,
+    /// The agent in it.
+    pub agent: Option<AgentName>,
     /// The base's name in tags.
     pub base_name: BaseName,
     /// The image's name.
@@ -35,16 +47,16 @@ pub struct Record {
     pub image_id: String,
     /// The recipe's digest.
     pub recipe_hash: Digest,
-    /// The agent's version.
-    pub version: AgentVersion,
+    /// The version of the agent that was installed in it.
+    pub version: Option<AgentVersion>,
     /// How the version came to be known.
-    pub version_origin: VersionOrigin,
-    /// The base's reference.
+    pub version_origin: Option<VersionOrigin>,
+    /// The reference of what it stands on.
     pub base_image: ImageRef,
-    /// The base's content.
+    /// The content of that.
     pub base: BaseIdentity,
-    /// The definition's files.
-    pub files: FileSet,
+    /// The definitions that went in, in order.
+    pub layers: Vec<RecordedLayer>,
     /// When the build was done, RFC 3339 in UTC with microseconds.
     pub built_at: String,
     /// The log of the build, relative to the home folder.

@@ -1,9 +1,10 @@
-//! The image that a request means, with all its names.
+//! The images that a request means, with all their names.
 
-use crate::definition::Agent;
+use crate::definition::{Agent, Base, Extension, ExtensionKind, Origin};
 use crate::image::{ImageRef, ReferenceError, Repository};
-use crate::name::{BaseName, NameError};
-use crate::request::{BaseChoice, BuildRequest, Repositories};
+use crate::name::{AgentName, BaseName, ImageName, NameError};
+use crate::recipe::ImageKind;
+use crate::request::{BaseChoice, BuildRequest, ExtensionChoice, Repositories, Wanted};
 use crate::version::AgentVersion;
 
 /// The tag's ending under which the image that was replaced stays.
@@ -15,29 +16,155 @@ pub const OUTGOING_SUFFIX: &str = "-outgoing";
 /// The tag's ending under which a new image waits until it takes its name.
 pub const STAGING_SUFFIX: &str = "-staging";
 
-/// One image to make current.
+/// The definitions that a request speaks of, as they were loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definitions {
+    /// The agent.
+    pub agent: Option<Agent>,
+    /// The base, if one is defined under the name that was asked for.
+    pub base: Option<Base>,
+    /// The extensions, in the request's order.
+    pub extensions: Vec<Extension>,
+}
+
+/// A chain of images to make current, each upon the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The agent's definition.
-    pub agent: Agent,
-    /// The base's name in tags and records.
-    pub base_name: BaseName,
-    /// The base's image as the user named it.
-    pub base_image: ImageRef,
-    /// The image's own name.
-    pub image: ImageRef,
-    /// The name of the image it replaced.
-    pub previous: ImageRef,
-    /// The name that the image before that one has until the new one is in its place.
-    pub outgoing: ImageRef,
-    /// The name it has while it is not yet the current one.
-    pub staging: ImageRef,
+    /// The images, those beneath first; never empty.
+    pub images: Vec<TargetImage>,
+    /// The base's definition, whose rules hold for the whole chain.
+    pub base: Option<Base>,
     /// The version that the user chose.
     pub chosen_version: Option<AgentVersion>,
     /// Build even when nothing changed.
     pub force: bool,
     /// Run every step again.
     pub no_cache: bool,
+}
+
+/// One image of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetImage {
+    /// What it is.
+    pub kind: ImageKind,
+    /// The agent in it.
+    pub agent: Option<AgentName>,
+    /// The name of the base beneath in tags and records.
+    pub base_name: BaseName,
+    /// The name under which this choice was saved.
+    pub saved: Option<ImageName>,
+    /// Its name.
+    pub image: ImageRef,
+    /// Further names of it.
+    pub aliases: Vec<ImageRef>,
+    /// How it comes to be.
+    pub making: Making,
+}
+
+/// How an image comes to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Making {
+    /// Somebody publishes it; it is pulled and never built.
+    Published,
+    /// It is built here.
+    Built {
+        /// What it stands on.
+        foundation: Foundation,
+        /// What is put upon that, those beneath first.
+        layers: Vec<Ingredient>,
+    },
+}
+
+/// What an image that is built stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Foundation {
+    /// Any image, as the user or a definition names it.
+    Image(ImageRef),
+    /// The image before it in the chain.
+    Below,
+}
+
+/// A definition that goes into an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ingredient {
+    /// A custom base's Dockerfile.
+    Base(Base),
+    /// An agent's install script.
+    Agent(Agent),
+    /// An extension.
+    Extension(Extension),
+}
+
+impl TargetImage {
+    /// Returns the definitions that go into it.
+    pub fn layers(&self) -> &[Ingredient] {
+        match &self.making {
+            Making::Published => &[],
+            Making::Built { layers, .. } => layers,
+        }
+    }
+
+    /// Returns the agent that is installed in it, rather than beneath it.
+    pub fn installs(&self) -> Option<&Agent> {
+        self.layers().iter().find_map(|layer| match layer {
+            Ingredient::Agent(agent) => Some(agent),
+            Ingredient::Base(_) | Ingredient::Extension(_) => None,
+        })
+    }
+
+    /// Returns what it is, in a few words.
+    pub fn told(&self) -> String {
+        let mut text = match &self.agent {
+            Some(agent) => format!("agent {agent} on base {}", self.base_name),
+            None => format!("base {}", self.base_name),
+        };
+        let extensions: Vec<_> = self
+            .layers()
+            .iter()
+            .filter_map(|layer| match layer {
+                Ingredient::Extension(extension) => Some(extension.name.as_str()),
+                Ingredient::Base(_) | Ingredient::Agent(_) => None,
+            })
+            .collect();
+        if !extensions.is_empty() {
+            text += &format!(" with {}", extensions.join(", "));
+        }
+        text
+    }
+
+    /// Returns the name of the image that it replaced.
+    pub fn previous(&self) -> ImageRef {
+        self.beside(PREVIOUS_SUFFIX)
+    }
+
+    /// Returns the name that the image before the previous one has until the new one is in its place.
+    pub fn outgoing(&self) -> ImageRef {
+        self.beside(OUTGOING_SUFFIX)
+    }
+
+    /// Returns the name it has while it is not yet the current one.
+    pub fn staging(&self) -> ImageRef {
+        self.beside(STAGING_SUFFIX)
+    }
+
+    /// Returns names for what must be an image for a moment on engines that cannot build a Dockerfile on anything else,
+    /// as many as it may need.
+    pub fn between(&self) -> Vec<ImageRef> {
+        self.suffixes_between().iter().map(|suffix| self.beside(suffix)).collect()
+    }
+
+    fn suffixes_between(&self) -> Vec<String> {
+        let is_dockerfile = |layer: &&Ingredient| match layer {
+            Ingredient::Extension(extension) => extension.kind == ExtensionKind::Dockerfile,
+            Ingredient::Base(_) | Ingredient::Agent(_) => false,
+        };
+        let count = self.layers().iter().filter(is_dockerfile).count();
+        (1..=count).map(|number| format!("{STAGING_SUFFIX}-{number}")).collect()
+    }
+
+    fn beside(&self, suffix: &str) -> ImageRef {
+        self.image.with_tag_suffix(suffix).expect("selecting the target made sure of the room")
+    }
 }
 
 /// Says why a request means no image.
@@ -53,6 +180,28 @@ pub enum TargetError {
         /// The file with the rule.
         file: String,
     },
+    /// The agent's definition excludes the base's distribution.
+    #[error(
+        "agent {agent} does not run on base {base}: base_distro_exclude in {file} names {distro}, and {base_file} says that the base is one"
+    )]
+    DistroExcluded {
+        /// The agent.
+        agent: String,
+        /// The base.
+        base: String,
+        /// The distribution.
+        distro: String,
+        /// The file with the rule.
+        file: String,
+        /// The file that names the distribution.
+        base_file: String,
+    },
+    /// A base alone is asked for that is not built here.
+    #[error("base {0} is not built here: there is no definition with a Dockerfile of that name")]
+    NotBuiltHere(String),
+    /// The same extension is asked for twice.
+    #[error("extension {0} is asked for twice")]
+    Twice(String),
     /// The base's image has no tag from which its name could be taken.
     #[error("the base image {0} has no tag to name it by")]
     Unnamed(String),
@@ -65,44 +214,182 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Chooses the image that `request` means for `agent`.
+    /// Chooses the images that `request` means, with what is defined for it.
     ///
     /// # Errors
-    /// [`TargetError`] when the agent excludes the base or no valid name can be formed.
-    pub fn select(request: &BuildRequest, agent: Agent) -> Result<Self, TargetError> {
-        let (base_name, base_image) = match &request.base {
-            BaseChoice::Named(name) => (name.clone(), request.repositories.base.with_tag(name.as_str())?),
-            BaseChoice::NamedImage(name, image) => (name.clone(), image.clone()),
-            BaseChoice::Image(image) => (derived_name(image, &request.repositories)?, image.clone()),
+    /// [`TargetError`] when a rule excludes the choice or no valid name can be formed.
+    ///
+    /// # Panics
+    /// When an agent is asked for and `definitions` have none.
+    pub fn select(request: &BuildRequest, definitions: Definitions) -> Result<Self, TargetError> {
+        let Definitions { agent, base, extensions } = definitions;
+        let mut images = Vec::new();
+        let custom = base.clone().filter(|base| base.origin == Origin::User);
+        if let Some(custom) = &custom {
+            images.push(custom_base(custom, &request.repositories)?);
+        }
+        match &request.wanted {
+            Wanted::Base(name) if images.is_empty() => return Err(TargetError::NotBuiltHere(name.to_string())),
+            Wanted::Base(_) => {}
+            Wanted::Agent(wanted) => {
+                let (choice, chosen) = (&wanted.base, &wanted.extensions);
+                let agent = agent.expect("the agent that is asked for was loaded");
+                let (base_name, base_image) = base_of(choice, &request.repositories)?;
+                check_exclusions(&agent, &base_name, base.as_ref())?;
+                let foundation = if custom.is_some() { Foundation::Below } else { Foundation::Image(base_image) };
+                let chain = Chain { agent, base_name, foundation, is_published: false };
+                let is_published = chain.may_be_published(choice);
+                let chain = Chain { is_published, ..chain };
+                images.extend(chain.images(extensions, chosen, &request.repositories)?);
+            }
+        }
+        // Every name that will be needed is made once, so that none can fail later.
+        for image in &images {
+            let between = image.suffixes_between();
+            let suffixes = [PREVIOUS_SUFFIX, OUTGOING_SUFFIX, STAGING_SUFFIX].into_iter();
+            for suffix in suffixes.chain(between.iter().map(String::as_str)) {
+                image.image.with_tag_suffix(suffix)?;
+            }
+        }
+        let version = request.version.clone();
+        Ok(Self { images, base, chosen_version: version, force: request.force, no_cache: request.no_cache })
+    }
+
+    /// Returns the image that was asked for.
+    pub fn top(&self) -> &TargetImage {
+        self.images.last().expect("a target has an image")
+    }
+
+    /// Returns the agent that is installed in one of the images.
+    pub fn installs(&self) -> Option<&Agent> {
+        self.images.iter().find_map(TargetImage::installs)
+    }
+}
+
+fn custom_base(base: &Base, repositories: &Repositories) -> Result<TargetImage, TargetError> {
+    let name = base.name.as_str();
+    Ok(TargetImage {
+        kind: ImageKind::Base,
+        agent: None,
+        base_name: base.name.clone(),
+        saved: None,
+        image: repositories.custom_base.with_tag(name)?,
+        aliases: vec![repositories.custom_base_alias.with_tag(name)?],
+        making: Making::Built {
+            foundation: Foundation::Image(base.metadata.from_image.image().clone()),
+            layers: vec![Ingredient::Base(base.clone())],
+        },
+    })
+}
+
+fn base_of(choice: &BaseChoice, repositories: &Repositories) -> Result<(BaseName, ImageRef), TargetError> {
+    Ok(match choice {
+        BaseChoice::Named(name) => (name.clone(), repositories.base.with_tag(name.as_str())?),
+        BaseChoice::NamedImage(name, image) => (name.clone(), image.clone()),
+        BaseChoice::Image(image) => (derived_name(image, repositories)?, image.clone()),
+    })
+}
+
+fn check_exclusions(agent: &Agent, base_name: &BaseName, base: Option<&Base>) -> Result<(), TargetError> {
+    let file = || agent.folder.join(&agent.metadata_file).display().to_string();
+    let excluded = |rules: &[crate::definition::Text], word: &str| {
+        rules.iter().any(|rule| rule.as_str().trim().eq_ignore_ascii_case(word.trim()))
+    };
+    if excluded(&agent.metadata.base_exclude, base_name.as_str()) {
+        let (agent, base) = (agent.name.to_string(), base_name.to_string());
+        return Err(TargetError::Excluded { agent, base, file: file() });
+    }
+    if let Some(base) = base
+        && excluded(&agent.metadata.base_distro_exclude, base.metadata.base_image_distro.as_str())
+    {
+        return Err(TargetError::DistroExcluded {
+            agent: agent.name.to_string(),
+            base: base_name.to_string(),
+            distro: base.metadata.base_image_distro.to_string(),
+            file: file(),
+            base_file: base.folder.join(&base.metadata_file).display().to_string(),
+        });
+    }
+    Ok(())
+}
+
+/// An agent on a base, from which the images above the base follow.
+struct Chain {
+    agent: Agent,
+    base_name: BaseName,
+    foundation: Foundation,
+    is_published: bool,
+}
+
+impl Chain {
+    /// Says whether the agent's image is one that somebody publishes.
+    ///
+    /// An agent that the user defines is never one: the published image would not have what the user wrote.
+    fn may_be_published(&self, choice: &BaseChoice) -> bool {
+        !self.agent.metadata.build_local
+            && self.agent.origin == Origin::Packaged
+            && self.foundation != Foundation::Below
+            && matches!(choice, BaseChoice::Named(_))
+    }
+
+    fn images(
+        self,
+        extensions: Vec<Extension>,
+        chosen: &ExtensionChoice,
+        repositories: &Repositories,
+    ) -> Result<Vec<TargetImage>, TargetError> {
+        let tag = final_tag(self.agent.name.as_str(), &self.base_name);
+        let image = |kind, image, making| TargetImage {
+            kind,
+            agent: Some(self.agent.name.clone()),
+            base_name: self.base_name.clone(),
+            saved: (kind == ImageKind::Extended).then(|| chosen.saved.clone()).flatten(),
+            image,
+            aliases: Vec::new(),
+            making,
         };
-        let excluded =
-            agent.metadata.base_exclude.iter().any(|rule| rule.as_str().eq_ignore_ascii_case(base_name.as_str()));
-        if excluded {
-            return Err(TargetError::Excluded {
-                agent: agent.name.to_string(),
-                base: base_name.to_string(),
-                file: agent.folder.join(&agent.metadata_file).display().to_string(),
+        let install = || Ingredient::Agent(self.agent.clone());
+        let mut images = Vec::new();
+        if extensions.is_empty() || !chosen.first {
+            images.push(if self.is_published {
+                image(ImageKind::Final, repositories.published.with_tag(&tag)?, Making::Published)
+            } else {
+                let making = Making::Built { foundation: self.foundation.clone(), layers: vec![install()] };
+                image(ImageKind::Final, repositories.local.with_tag(&tag)?, making)
             });
         }
-        let image = final_image(&request.repositories.local, agent.name.as_str(), &base_name)?;
-        Ok(Self {
-            previous: image.with_tag_suffix(PREVIOUS_SUFFIX)?,
-            outgoing: image.with_tag_suffix(OUTGOING_SUFFIX)?,
-            staging: image.with_tag_suffix(STAGING_SUFFIX)?,
-            image,
-            base_name,
-            base_image,
-            agent,
-            chosen_version: request.version.clone(),
-            force: request.force,
-            no_cache: request.no_cache,
-        })
+        if extensions.is_empty() {
+            return Ok(images);
+        }
+        for (at, extension) in extensions.iter().enumerate() {
+            if extensions[..at].iter().any(|earlier| earlier.name == extension.name) {
+                return Err(TargetError::Twice(extension.name.to_string()));
+            }
+        }
+        let name = match (&chosen.image, &chosen.saved) {
+            (Some(image), _) => image.clone(),
+            (None, Some(saved)) => repositories.extended.with_tag(&saved.as_str().to_lowercase())?,
+            (None, None) => {
+                let names: Vec<_> = extensions.iter().map(|extension| extension.name.as_str()).collect();
+                let tag = format!("{tag}-{}", names.join("-")).to_lowercase();
+                repositories.extended.with_tag(&tag)?
+            }
+        };
+        let mut layers: Vec<_> = extensions.into_iter().map(Ingredient::Extension).collect();
+        let foundation = if chosen.first {
+            layers.push(install());
+            self.foundation.clone()
+        } else {
+            Foundation::Below
+        };
+        images.push(image(ImageKind::Extended, name, Making::Built { foundation, layers }));
+        Ok(images)
     }
 }
 
 /// Names a final image by the host tool's rule: agent and base joined by `-`, in lower case.
-fn final_image(local: &Repository, agent: &str, base: &BaseName) -> Result<ImageRef, ReferenceError> {
-    local.with_tag(&format!("{agent}-{base}").to_lowercase())
+fn final_tag(agent: &str, base: &BaseName) -> String {
+    format!("{agent}-{base}").to_lowercase()
 }
 
 /// Names a base after its image: the tag within a repository of bases, else the repository's last part and the tag.
@@ -122,135 +409,4 @@ fn derived_name(image: &ImageRef, repositories: &Repositories) -> Result<BaseNam
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-    use crate::definition::{AgentMetadata, Origin};
-    use crate::name::AgentName;
-
-    fn agent(name: &str, excluded: &str) -> Agent {
-        let text = format!("agent_full_name: A\nagent_homepage: x\nbase_exclude: [{excluded}]\n");
-        Agent {
-            name: AgentName::parse(name).unwrap(),
-            origin: Origin::User,
-            folder: PathBuf::from("/definitions/agents").join(name),
-            metadata_file: "agent.yml".to_owned(),
-            metadata: AgentMetadata::parse(text.as_bytes(), "agent.yml").unwrap(),
-        }
-    }
-
-    fn selected(agent: Agent, base: BaseChoice) -> Result<Target, TargetError> {
-        let request = BuildRequest {
-            agent: agent.name.clone(),
-            base,
-            repositories: Repositories {
-                local: Repositories::DEFAULT_LOCAL.parse().unwrap(),
-                base: Repositories::DEFAULT_BASE.parse().unwrap(),
-            },
-            version: None,
-            force: false,
-            no_cache: false,
-        };
-        Target::select(&request, agent)
-    }
-
-    fn named(name: &str) -> BaseChoice {
-        BaseChoice::Named(BaseName::parse(name).unwrap())
-    }
-
-    fn image(reference: &str) -> BaseChoice {
-        BaseChoice::Image(reference.parse().unwrap())
-    }
-
-    /// Returns the names of the image and of its base, or the mistake.
-    fn names(agent_name: &str, base: BaseChoice) -> String {
-        match selected(agent(agent_name, ""), base) {
-            Ok(target) => {
-                format!("{} on {} = {}", target.image.familiar(), target.base_name, target.base_image.familiar())
-            }
-            Err(error) => error.to_string(),
-        }
-    }
-
-    #[test]
-    fn a_named_base_is_a_tag_in_the_repository_of_bases() {
-        insta::assert_snapshot!(names("codex", named("debian")), @"aicage:codex-debian on debian = ghcr.io/aicage/aicage-image-base:debian");
-    }
-
-    #[test]
-    fn an_image_gives_its_base_a_name() {
-        insta::assert_snapshot!(names("codex", image("ghcr.io/aicage/aicage-image-base:debian")), @"aicage:codex-debian on debian = ghcr.io/aicage/aicage-image-base:debian");
-        insta::assert_snapshot!(names("codex", image("localhost:5000/mine/aicage-image-base:fedora")), @"aicage:codex-fedora on fedora = localhost:5000/mine/aicage-image-base:fedora");
-        insta::assert_snapshot!(names("codex", image("aicage-image-base-custom:mine")), @"aicage:codex-mine on mine = aicage-image-base-custom:mine");
-        insta::assert_snapshot!(names("codex", image("node:22")), @"aicage:codex-node-22 on node-22 = node:22");
-        insta::assert_snapshot!(names("codex", image("ghcr.io/acme/base:ubuntu-24.04")), @"aicage:codex-base-ubuntu-24.04 on base-ubuntu-24.04 = ghcr.io/acme/base:ubuntu-24.04");
-        insta::assert_snapshot!(names("codex", image("alpine")), @"aicage:codex-alpine-latest on alpine-latest = alpine:latest");
-    }
-
-    #[test]
-    fn a_base_may_have_a_name_of_its_own() {
-        let choice = BaseChoice::NamedImage(BaseName::parse("mine").unwrap(), "node:22".parse().unwrap());
-        insta::assert_snapshot!(names("codex", choice), @"aicage:codex-mine on mine = node:22");
-    }
-
-    #[test]
-    fn an_image_is_named_in_lower_case() {
-        insta::assert_snapshot!(names("Codex", named("Debian")), @"aicage:codex-debian on Debian = ghcr.io/aicage/aicage-image-base:Debian");
-    }
-
-    #[test]
-    fn a_base_known_by_digest_alone_has_no_name() {
-        let digest = crate::digest::Digest::of(b"x");
-        let mistake = names("codex", image(&format!("debian@{digest}")));
-        assert!(mistake.starts_with("the base image debian@sha256:"), "{mistake}");
-        assert!(mistake.ends_with("has no tag to name it by"), "{mistake}");
-    }
-
-    #[test]
-    fn an_excluded_base_is_refused_in_any_case_with_the_file_that_says_so() {
-        for (rule, base) in [("debian", "debian"), ("DEBIAN", "debian"), ("alpine, debian", "Debian")] {
-            let mistake = selected(agent("codex", rule), named(base)).unwrap_err();
-            assert!(
-                mistake.to_string().ends_with(
-                    "does not run on base {base}: base_exclude in /definitions/agents/codex/agent.yml names it"
-                        .replace("{base}", base)
-                        .as_str()
-                ),
-                "{mistake}"
-            );
-        }
-        assert!(selected(agent("codex", "deb, debian-12"), named("debian")).is_ok());
-    }
-
-    #[test]
-    fn an_exclusion_holds_for_the_name_an_image_gives_its_base() {
-        let excluded = |base| matches!(selected(agent("codex", "node-22"), base), Err(TargetError::Excluded { .. }));
-        assert!(excluded(image("node:22")));
-        assert!(!excluded(image("node:23")));
-    }
-
-    #[test]
-    fn the_image_before_and_the_one_to_come_have_names_beside_it() {
-        let target = selected(agent("codex", ""), named("debian")).unwrap();
-        assert_eq!(target.previous.familiar(), "aicage:codex-debian-previous");
-        assert_eq!(target.outgoing.familiar(), "aicage:codex-debian-outgoing");
-        assert_eq!(target.staging.familiar(), "aicage:codex-debian-staging");
-    }
-
-    #[test]
-    fn a_tag_must_have_room_for_those_names() {
-        let agent_name = "a".repeat(60);
-        let longest = crate::image::TAG_LIMIT_BYTES - PREVIOUS_SUFFIX.len() - agent_name.len() - 1;
-        assert!(selected(agent(&agent_name, ""), named(&"b".repeat(longest))).is_ok());
-        let mistake = selected(agent(&agent_name, ""), named(&"b".repeat(longest + 1))).unwrap_err();
-        assert!(matches!(mistake, TargetError::Image(ReferenceError::Tag(_))), "{mistake:?}");
-    }
-
-    #[test]
-    fn a_tag_that_is_no_name_is_refused() {
-        let longest = "x".repeat(crate::image::TAG_LIMIT_BYTES);
-        let mistake = selected(agent("codex", ""), image(&format!("debian:{longest}"))).unwrap_err();
-        assert!(matches!(mistake, TargetError::Name(NameError::TooLong { .. })), "{mistake:?}");
-    }
-}
+mod tests;

@@ -46,20 +46,24 @@ pub struct BaseFacts {
     pub local: Option<LocalBase>,
 }
 
-/// The image that has the target's name now.
+/// The image that has a wanted name now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
     /// The engine's id of it.
     pub id: String,
     /// What its labels say it was made by.
     pub recipe: ImageRecipe,
-    /// All its labels.
-    pub labels: BTreeMap<String, String>,
+    /// A digest over its layers and its config, for what stands upon it.
+    pub content: Digest,
+    /// Whether it has every further name that it is to have.
+    pub has_aliases: bool,
 }
 
 /// What is known of the agent's newest version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionFact {
+    /// No agent is to be installed.
+    NotAsked,
     /// The user chose one.
     Chosen(AgentVersion),
     /// It was looked up.
@@ -84,21 +88,30 @@ pub enum RecordFact {
     Found(Box<Record>),
 }
 
-/// Everything that was observed about a target.
+/// What was observed about one image of a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct World {
-    /// The image under the target's name, if there is one.
+pub struct ImageWorld {
+    /// The image under the wanted name, if there is one.
     pub image: Option<ImageFacts>,
-    /// The base.
-    pub base: BaseFacts,
-    /// The agent's version.
-    pub version: VersionFact,
-    /// The definition's files.
-    pub files: FileSet,
-    /// Our record of the last build.
+    /// What it stands on, unless that is an image of the target too; of a published image, that image itself.
+    pub beneath: BaseFacts,
+    /// The files of each definition that goes into it.
+    pub layers: Vec<FileSet>,
+    /// Our record of its last build.
     pub record: RecordFact,
     /// Whether the host tool's own record already fits the image.
     pub host_record_fits: bool,
+}
+
+/// Everything that was observed about a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct World {
+    /// Its images, in the target's order.
+    pub images: Vec<ImageWorld>,
+    /// The agent's version.
+    pub version: VersionFact,
+    /// The secrets that the steps can see, by id, each as a salted digest.
+    pub secrets: BTreeMap<String, Digest>,
     /// The engine's platform, as `os/architecture`.
     pub platform: String,
 }

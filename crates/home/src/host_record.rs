@@ -59,16 +59,18 @@ pub fn store(home: &Home, record: &Record) -> Result<PathBuf, DiskError> {
         BaseIdentity::Content(_) => record.base_image.clone(),
     };
     let (base_image, image_ref) = (base_image.familiar(), record.image.familiar());
+    let agent = record.agent.as_ref().expect("a final image has an agent");
+    let version = record.version.as_ref().expect("a final image has a version");
     let text = to_yaml(&Written {
-        agent: DoubleQuoted(record.agent.as_str()),
-        agent_version: DoubleQuoted(record.version.as_str()),
+        agent: DoubleQuoted(agent.as_str()),
+        agent_version: DoubleQuoted(version.as_str()),
         base: DoubleQuoted(record.base_name.as_str()),
         base_image: DoubleQuoted(&base_image),
         built_at: DoubleQuoted(&record.built_at),
         image_id: DoubleQuoted(&record.image_id),
         image_ref: DoubleQuoted(&image_ref),
     });
-    let path = home.host_record(&record.agent, &record.base_name);
+    let path = home.host_record(agent, &record.base_name);
     replace_file(&path, text.as_bytes())?;
     Ok(path)
 }

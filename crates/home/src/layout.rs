@@ -6,6 +6,7 @@ use domain::definition::IMAGE_FILES;
 use domain::digest::Digest;
 use domain::image::ImageRef;
 use domain::name::{AgentName, BaseName, ImageName};
+use domain::recipe::ImageKind;
 use jiff::Timestamp;
 
 use crate::time;
@@ -44,17 +45,6 @@ impl ImageKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// What a record is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RecordKind {
-    /// A base that was built here.
-    Base,
-    /// A final image.
-    Final,
-    /// An extended image.
-    Extended,
 }
 
 /// What a log is about.
@@ -127,13 +117,8 @@ impl Home {
     }
 
     /// Returns the file with this program's record of an image.
-    pub fn record(&self, kind: RecordKind, key: &ImageKey) -> PathBuf {
-        let folder = match kind {
-            RecordKind::Base => "base",
-            RecordKind::Final => "final",
-            RecordKind::Extended => "extended",
-        };
-        self.root.join("state/builder/record").join(folder).join(format!("{}.json", key.0))
+    pub fn record(&self, kind: ImageKind, key: &ImageKey) -> PathBuf {
+        self.root.join("state/builder/record").join(kind.as_str()).join(format!("{}.json", key.0))
     }
 
     /// Returns the file that is locked while an image is looked at and built.
@@ -220,7 +205,7 @@ mod tests {
         paths.extend(home.extension_folders());
         paths.extend(home.image_folders());
         paths.push(home.saved_image(&ImageName::parse("dev").unwrap()));
-        paths.extend([RecordKind::Base, RecordKind::Final, RecordKind::Extended].map(|kind| home.record(kind, &key)));
+        paths.extend([ImageKind::Base, ImageKind::Final, ImageKind::Extended].map(|kind| home.record(kind, &key)));
         paths.extend([home.lock(&key), home.host_record(&agent, &base), home.host_base_record(&base)]);
         paths.extend(home.host_extended_record(&"localhost:5000/x:y".parse().unwrap()));
         paths.extend([home.found_version(&agent), home.version_lock(&agent), home.answers(), home.salt()]);
@@ -275,7 +260,7 @@ mod tests {
         let image = format!("example.org/{}:{}", "a/".repeat(100) + "a", "t".repeat(128));
         let log = home().log(LogSubject::Pull(&image.parse().unwrap()), "2026-11-21T07:00:00Z".parse().unwrap());
         assert!(log.file_stem().unwrap().len() + "-1000.log".len() <= 255, "{log:?}");
-        let record = home().record(RecordKind::Extended, &key(&image));
+        let record = home().record(ImageKind::Extended, &key(&image));
         let name = record.file_name().unwrap().len();
         assert!(name + ".damaged-20261121T070000Z-99".len() <= 255, "{name}");
     }

@@ -4,19 +4,19 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use domain::recipe::ImageKind;
 use domain::record::Record;
 use domain::world::RecordFact;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{DiskError, failed};
-use crate::layout::{Home, ImageKey, RecordKind};
+use crate::layout::{Home, ImageKey};
 use crate::replace::replace_file;
 use crate::time;
 
 /// The shape of the documents that this program reads and writes.
-pub const RECORD_FORMAT: u32 = 1;
+pub const RECORD_FORMAT: u32 = 2;
 
 /// The largest record that is read, in bytes. A definition of 10,000 files makes some 2 MB.
 const RECORD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
@@ -25,25 +25,14 @@ const RECORD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 const DAMAGED_LIMIT: u32 = 1000;
 
 #[derive(Serialize)]
-struct Writing<'a, T> {
+struct Writing<'a> {
     format: u32,
-    record: &'a T,
+    record: &'a Record,
 }
 
 #[derive(Deserialize)]
-struct Reading<T> {
-    record: T,
-}
-
-/// What was found in the place of a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stored<T> {
-    /// Nothing.
-    Missing,
-    /// Something that is no record of this kind and format; the text says what.
-    Damaged(String),
-    /// A record.
-    Found(T),
+struct Reading {
+    record: Record,
 }
 
 /// Only what must be known before the rest of a document may be understood.
@@ -52,31 +41,9 @@ struct AnyFormat {
     format: serde_json::Value,
 }
 
-/// Reads the record of a final image.
-pub fn load_record(home: &Home, key: &ImageKey) -> RecordFact {
-    match load(home, RecordKind::Final, key) {
-        Stored::Missing => RecordFact::Missing,
-        Stored::Damaged(why) => RecordFact::Damaged(why),
-        Stored::Found(record) => RecordFact::Found(Box::new(record)),
-    }
-}
-
-/// Writes the record of a final image; see [`store`].
-///
-/// # Errors
-/// [`DiskError`] as [`store`].
-pub fn store_record(
-    home: &Home,
-    key: &ImageKey,
-    record: &Record,
-    now: Timestamp,
-) -> Result<Option<PathBuf>, DiskError> {
-    store(home, RecordKind::Final, key, record, now)
-}
-
 /// Reads the record of an image.
-pub fn load<T: DeserializeOwned>(home: &Home, kind: RecordKind, key: &ImageKey) -> Stored<T> {
-    load_from(&home.record(kind, key))
+pub fn load_record(home: &Home, kind: ImageKind, key: &ImageKey) -> RecordFact {
+    load(&home.record(kind, key))
 }
 
 /// Writes the record of an image in place of the one before.
@@ -86,17 +53,16 @@ pub fn load<T: DeserializeOwned>(home: &Home, kind: RecordKind, key: &ImageKey) 
 /// # Errors
 /// [`DiskError`] when the file cannot be written or a damaged one not be moved; what was there before is then still
 /// there.
-pub fn store<T: Serialize + DeserializeOwned>(
+pub fn store_record(
     home: &Home,
-    kind: RecordKind,
     key: &ImageKey,
-    record: &T,
+    record: &Record,
     now: Timestamp,
 ) -> Result<Option<PathBuf>, DiskError> {
-    let path = home.record(kind, key);
-    let aside = match load_from::<T>(&path) {
-        Stored::Damaged(_) => Some(move_aside(&path, now)?),
-        Stored::Missing | Stored::Found(_) => None,
+    let path = home.record(record.kind, key);
+    let aside = match load(&path) {
+        RecordFact::Damaged(_) => Some(move_aside(&path, now)?),
+        RecordFact::Missing | RecordFact::Found(_) => None,
     };
     let document = Writing { format: RECORD_FORMAT, record };
     let mut bytes = serde_json::to_vec_pretty(&document).expect("a record has only text keys and finite values");
@@ -105,11 +71,11 @@ pub fn store<T: Serialize + DeserializeOwned>(
     Ok(aside)
 }
 
-fn load_from<T: DeserializeOwned>(path: &Path) -> Stored<T> {
-    let damaged = |why: String| Stored::Damaged(format!("{}: {why}", path.display()));
+fn load(path: &Path) -> RecordFact {
+    let damaged = |why: String| RecordFact::Damaged(format!("{}: {why}", path.display()));
     match read(path) {
-        Ok(bytes) => parse(&bytes).map_or_else(damaged, Stored::Found),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Stored::Missing,
+        Ok(bytes) => parse(&bytes).map_or_else(damaged, |record| RecordFact::Found(Box::new(record))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => RecordFact::Missing,
         Err(error) => damaged(error.to_string()),
     }
 }
@@ -126,12 +92,12 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+fn parse(bytes: &[u8]) -> Result<Record, String> {
     let any: AnyFormat = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if any.format != RECORD_FORMAT {
         return Err(format!("format {} is not the one this program knows, {RECORD_FORMAT}", any.format));
     }
-    let document: Reading<T> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let document: Reading = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     Ok(document.record)
 }
 
@@ -152,7 +118,7 @@ mod tests {
     use domain::files::{FileEntry, FileKind, FileSet};
     use domain::name::{AgentName, BaseName};
     use domain::recipe::BaseIdentity;
-    use domain::record::VersionOrigin;
+    use domain::record::{RecordedLayer, VersionOrigin};
     use domain::version::{AgentVersion, Venue};
 
     use super::*;
@@ -160,20 +126,24 @@ mod tests {
     fn record() -> Record {
         let digest = Digest::of(b"x");
         Record {
-            agent: AgentName::parse("codex").unwrap(),
+            kind: ImageKind::Final,
+            agent: Some(AgentName::parse("codex").unwrap()),
             base_name: BaseName::parse("debian").unwrap(),
             image: "aicage:codex-debian".parse().unwrap(),
             image_id: "sha256:1".to_owned(),
             recipe_hash: digest,
-            version: AgentVersion::parse("1.10").unwrap(),
-            version_origin: VersionOrigin::Found(Venue::Host),
+            version: Some(AgentVersion::parse("1.10").unwrap()),
+            version_origin: Some(VersionOrigin::Found(Venue::Host)),
             base_image: "debian:bookworm".parse().unwrap(),
             base: BaseIdentity::Manifest(digest),
-            files: FileSet(vec![FileEntry {
-                path: "install.sh".to_owned(),
-                mode: 0o755,
-                kind: FileKind::File { digest },
-            }]),
+            layers: vec![RecordedLayer {
+                key: "agent/codex".to_owned(),
+                files: FileSet(vec![FileEntry {
+                    path: "install.sh".to_owned(),
+                    mode: 0o755,
+                    kind: FileKind::File { digest },
+                }]),
+            }],
             built_at: "2026-11-21T07:00:00.000000+00:00".to_owned(),
             log: Some("logs/image/build/x.log".to_owned()),
             builder_version: "0.1.0".to_owned(),
@@ -193,41 +163,44 @@ mod tests {
     #[test]
     fn a_record_reads_back_as_written() {
         let (_folder, home, key) = settled();
-        assert_eq!(load_record(&home, &key), RecordFact::Missing);
+        assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Missing);
         assert_eq!(store_record(&home, &key, &record(), now()).unwrap(), None);
-        assert_eq!(load_record(&home, &key), RecordFact::Found(Box::new(record())));
+        assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(Box::new(record())));
     }
 
     #[test]
     fn a_chosen_version_and_a_local_base_read_back_too() {
         let (_folder, home, key) = settled();
         let record = Record {
-            version_origin: VersionOrigin::Chosen,
+            version_origin: Some(VersionOrigin::Chosen),
             base: BaseIdentity::Content(Digest::of(b"y")),
             log: None,
             ..record()
         };
         store_record(&home, &key, &record, now()).unwrap();
-        assert_eq!(load_record(&home, &key), RecordFact::Found(Box::new(record)));
+        assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(Box::new(record)));
     }
 
     #[test]
     fn damage_is_said_aloud_and_kept() {
         let (_folder, home, key) = settled();
-        let path = home.record(RecordKind::Final, &key);
+        let path = home.record(ImageKind::Final, &key);
         for (text, why) in [
-            ("{\"format\": 1", "EOF while parsing an object at line 1 column 12"),
+            ("{\"format\": 2", "EOF while parsing an object at line 1 column 12"),
             ("", "EOF while parsing a value at line 1 column 0"),
-            ("{\"format\": 2, \"record\": {}}", "format 2 is not the one this program knows, 1"),
-            ("{\"format\": \"1\"}", "format \"1\" is not the one this program knows, 1"),
-            ("{\"format\": 1, \"record\": {}}", "missing field `agent` at line 1 column 26"),
+            ("{\"format\": 1, \"record\": {}}", "format 1 is not the one this program knows, 2"),
+            ("{\"format\": \"1\"}", "format \"1\" is not the one this program knows, 2"),
+            ("{\"format\": 2, \"record\": {}}", "missing field `kind` at line 1 column 26"),
         ] {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, text).unwrap();
-            assert_eq!(load_record(&home, &key), RecordFact::Damaged(format!("{}: {why}", path.display())));
+            assert_eq!(
+                load_record(&home, ImageKind::Final, &key),
+                RecordFact::Damaged(format!("{}: {why}", path.display()))
+            );
             let aside = store_record(&home, &key, &record(), now()).unwrap().unwrap();
             assert_eq!(fs::read_to_string(aside).unwrap(), text);
-            assert_eq!(load_record(&home, &key), RecordFact::Found(Box::new(record())));
+            assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(Box::new(record())));
         }
         let mut names: Vec<_> = fs::read_dir(path.parent().unwrap())
             .unwrap()
@@ -247,28 +220,29 @@ mod tests {
     #[test]
     fn a_folder_in_the_way_is_moved_aside() {
         let (_folder, home, key) = settled();
-        fs::create_dir_all(home.record(RecordKind::Final, &key)).unwrap();
-        assert!(matches!(load_record(&home, &key), RecordFact::Damaged(_)));
+        fs::create_dir_all(home.record(ImageKind::Final, &key)).unwrap();
+        assert!(matches!(load_record(&home, ImageKind::Final, &key), RecordFact::Damaged(_)));
         assert!(store_record(&home, &key, &record(), now()).unwrap().unwrap().is_dir());
-        assert!(matches!(load_record(&home, &key), RecordFact::Found(_)));
+        assert!(matches!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(_)));
     }
 
     #[test]
     fn every_torn_record_is_damaged_and_none_is_believed() {
         let (_folder, home, key) = settled();
         store_record(&home, &key, &record(), now()).unwrap();
-        let whole = fs::read(home.record(RecordKind::Final, &key)).unwrap();
+        let whole = fs::read(home.record(ImageKind::Final, &key)).unwrap();
         for length in 0..whole.len() - 2 {
-            assert!(parse::<Record>(&whole[..length]).is_err(), "{length}");
+            assert!(parse(&whole[..length]).is_err(), "{length}");
         }
     }
 
     #[test]
     fn each_kind_of_image_has_records_of_its_own() {
         let (_folder, home, key) = settled();
-        store(&home, RecordKind::Extended, &key, &["act".to_owned()], now()).unwrap();
-        assert_eq!(load(&home, RecordKind::Extended, &key), Stored::Found(["act".to_owned()]));
-        assert_eq!(load::<[String; 1]>(&home, RecordKind::Base, &key), Stored::Missing);
-        assert_eq!(load_record(&home, &key), RecordFact::Missing);
+        let record = Record { kind: ImageKind::Extended, ..record() };
+        store_record(&home, &key, &record, now()).unwrap();
+        assert_eq!(load_record(&home, ImageKind::Extended, &key), RecordFact::Found(Box::new(record)));
+        assert_eq!(load_record(&home, ImageKind::Base, &key), RecordFact::Missing);
+        assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Missing);
     }
 }

@@ -1,5 +1,5 @@
 use domain::digest::Digest;
-use domain::files::FileSet;
+use domain::recipe::ImageKind;
 use domain::record::VersionOrigin;
 use domain::version::AgentVersion;
 use proptest::prelude::*;
@@ -9,20 +9,26 @@ use super::*;
 fn record() -> Record {
     let digest = Digest::from_bytes([0xab; 32]);
     Record {
-        agent: AgentName::parse("codex").unwrap(),
+        kind: ImageKind::Final,
+        agent: Some(AgentName::parse("codex").unwrap()),
         base_name: BaseName::parse("debian").unwrap(),
         image: "aicage:codex-debian".parse().unwrap(),
         image_id: "sha256:1".to_owned(),
         recipe_hash: digest,
-        version: AgentVersion::parse("1.10").unwrap(),
-        version_origin: VersionOrigin::Chosen,
+        version: Some(AgentVersion::parse("1.10").unwrap()),
+        version_origin: Some(VersionOrigin::Chosen),
         base_image: "ghcr.io/aicage/aicage-image-base:debian".parse().unwrap(),
         base: BaseIdentity::Manifest(digest),
-        files: FileSet::default(),
+        layers: Vec::new(),
         built_at: "2026-11-21T07:00:00.000000+00:00".to_owned(),
         log: None,
         builder_version: "0.1.0".to_owned(),
     }
+}
+
+fn named() -> (AgentName, BaseName) {
+    let Record { agent, base_name, .. } = record();
+    (agent.unwrap(), base_name)
 }
 
 fn settled() -> (tempfile::TempDir, Home) {
@@ -33,13 +39,13 @@ fn settled() -> (tempfile::TempDir, Home) {
 }
 
 fn fits_with(home: &Home, image: &str, id: &str, version: &str) -> bool {
-    let Record { agent, base_name, .. } = record();
+    let (agent, base_name) = named();
     fits(home, &agent, &base_name, &image.parse().unwrap(), id, version)
 }
 
 fn fits_after_writing(text: &str) -> bool {
     let (_folder, home) = settled();
-    let Record { agent, base_name, .. } = record();
+    let (agent, base_name) = named();
     fs::write(home.host_record(&agent, &base_name), text).unwrap();
     fits_with(&home, "aicage:codex-debian", "sha256:1", "1.10")
 }
@@ -47,7 +53,7 @@ fn fits_after_writing(text: &str) -> bool {
 #[test]
 fn every_value_is_quoted_and_every_key_in_order() {
     let (_folder, home) = settled();
-    let Record { agent, base_name, .. } = record();
+    let (agent, base_name) = named();
     insta::assert_snapshot!(fs::read_to_string(home.host_record(&agent, &base_name)).unwrap(), @r#"
     agent: "codex"
     agent_version: "1.10"

@@ -1,0 +1,49 @@
+//! Giving a new image its names, so that there is a usable one at every moment.
+
+use console::failure::Failure;
+use domain::target::TargetImage;
+use engine::{Engine, EngineError};
+use futures_util::future::join_all;
+
+use crate::failures;
+
+/// Gives the image `made`, which the engine knows as `image_id`, the wanted names, and the one that had them the
+/// previous name. Returns whether one was replaced.
+pub(crate) async fn switch(wanted: &TargetImage, made: &str, image_id: &str, engine: &Engine) -> Result<bool, Failure> {
+    let failed = |error: EngineError| failures::of_engine(&error);
+    let current = engine.image(&wanted.image).await.map_err(failed)?;
+    // The same layers at the same time are the same image: every name is right already.
+    let is_current = current.as_ref().is_some_and(|current| current.id == image_id);
+    let replaced = current.is_some() && !is_current;
+    if let Some(current) = current.filter(|_| replaced) {
+        // The image before the previous one must go, or it would stay for ever without a name; but not before the
+        // previous name means another one, so that there is always one to go back to.
+        match engine.tag(&wanted.previous().to_string(), &wanted.outgoing()).await {
+            Ok(()) | Err(EngineError::NoImage { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        engine.tag(&current.id, &wanted.previous()).await.map_err(failed)?;
+    }
+    if !is_current {
+        engine.tag(made, &wanted.image).await.map_err(failed)?;
+    }
+    name_again(wanted, engine).await?;
+    clear(wanted, engine).await;
+    Ok(replaced)
+}
+
+/// Gives the image that has the wanted name its further names too.
+pub(crate) async fn name_again(wanted: &TargetImage, engine: &Engine) -> Result<(), Failure> {
+    for alias in &wanted.aliases {
+        engine.tag(&wanted.image.to_string(), alias).await.map_err(|error| failures::of_engine(&error))?;
+    }
+    Ok(())
+}
+
+/// Takes away the names that an image has only on its way, also those that a killed run left behind.
+///
+/// Nothing depends on whether it can: a container may hold an image, and the next run tries again.
+pub(crate) async fn clear(wanted: &TargetImage, engine: &Engine) {
+    let names = [wanted.staging(), wanted.outgoing()].into_iter().chain(wanted.between());
+    join_all(names.map(|name| async move { drop(engine.untag(&name).await) })).await;
+}
