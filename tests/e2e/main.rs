@@ -4,6 +4,7 @@
 
 mod certificates;
 mod decisions;
+mod extensions;
 mod faults;
 mod image;
 mod interop;

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 pub mod gate;
 pub mod images;
+pub mod layers;
 pub mod running;
 
 /// Makes one test per engine of each named story, a function that takes an [`Engine`].
@@ -260,10 +261,15 @@ impl Story {
 
     /// Returns the same without a base.
     pub fn bare(&self, command: &str) -> Command {
+        let mut program = self.program();
+        program.arg(command).arg(&self.agent);
+        self.give_options(&mut program);
+        program
+    }
+
+    /// Returns `aicage-builder` with nothing of the environment that would change what it does.
+    pub fn program(&self) -> Command {
         let mut program = Command::new(program("aicage-builder"));
-        program.arg(command).arg(&self.agent).arg("--local-repository").arg(&self.repository);
-        program.arg("--definitions").arg(self.definitions());
-        program.arg("--home").arg(self.home()).arg("--custom").arg(self.folder.path().join("custom"));
         program.env("DOCKER_HOST", self.engine.host()).env("DOCKER_CONFIG", self.folder.path().join("docker"));
         for name in ["BUILDKIT_PROGRESS", "AICAGE_CA_CERT", "AICAGE_LOG", "SOURCE_DATE_EPOCH", "AICAGE_DEFINITIONS"] {
             program.env_remove(name);
@@ -273,6 +279,17 @@ impl Story {
         }
         program.stdin(Stdio::null());
         program
+    }
+
+    /// Gives a command the story's folders and repositories.
+    pub fn give_options(&self, program: &mut Command) {
+        program.arg("--local-repository").arg(&self.repository);
+        for name in ["extended", "custom-base", "published"] {
+            program.arg(format!("--{name}-repository")).arg(format!("{}/{name}", self.repository));
+        }
+        program.arg("--custom-base-alias").arg(format!("{}/base", self.repository));
+        program.arg("--definitions").arg(self.definitions());
+        program.arg("--home").arg(self.home()).arg("--custom").arg(self.custom(""));
     }
 
     /// Runs `aicage-builder build` with more arguments.
