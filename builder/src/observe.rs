@@ -174,7 +174,11 @@ async fn ask(registry: &Registry, image: &ImageRef) -> Remote {
 
 /// Turns a registry's failure into what a decision can use.
 fn remote_of(error: &RegistryError) -> Remote {
-    let reason = chain(error);
+    let reason = match (error, error.advice()) {
+        // What to do about it depends on whether there is a copy to fall back to, which is not known here.
+        (RegistryError::Denied { .. }, _) | (_, None) => chain(error),
+        (_, Some(advice)) => format!("{} ({advice})", chain(error)),
+    };
     match error {
         RegistryError::Absent { .. } => Remote::Absent,
         // That the credentials cannot be had is for the user to mend as much as that they are refused.

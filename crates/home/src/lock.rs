@@ -1,9 +1,9 @@
 //! A lock that ends with its holder, however the holder ends.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{DiskError, failed};
 use crate::replace::FILE_MODE;
@@ -18,7 +18,6 @@ const HOLDER_LIMIT_BYTES: u64 = 32;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    path: PathBuf,
 }
 
 impl Lock {
@@ -35,30 +34,10 @@ impl Lock {
         }
     }
 
-    /// Takes the lock, waiting as long as somebody else holds it. Blocks the thread.
-    ///
-    /// # Errors
-    /// [`DiskError`] when the file cannot be made or the file system has no locks.
-    pub fn acquire(path: &Path) -> Result<Self, DiskError> {
-        let file = open(path)?;
-        loop {
-            match file.lock() {
-                Ok(()) => return Self::held(file, path),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed("lock", path)(error)),
-            }
-        }
-    }
-
-    /// Returns the file that is locked.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn held(mut file: File, path: &Path) -> Result<Self, DiskError> {
         let note = format!("{}\n", std::process::id());
         file.set_len(0).and_then(|()| file.write_all(note.as_bytes())).map_err(failed("write", path))?;
-        Ok(Self { file, path: path.to_owned() })
+        Ok(Self { file })
     }
 }
 
@@ -94,8 +73,6 @@ fn open(path: &Path) -> Result<File, DiskError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use super::*;
 
     #[test]
@@ -113,31 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_gets_it_afterwards() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.lock");
-        let first = Lock::acquire(&path).unwrap();
-        let (said, heard) = mpsc::channel();
-        std::thread::scope(|scope| {
-            let said_by_other = said.clone();
-            let path = &path;
-            scope.spawn(move || {
-                let _second = Lock::acquire(path).unwrap();
-                said_by_other.send("second").unwrap();
-            });
-            said.send("first").unwrap();
-            drop(first);
-        });
-        drop(said);
-        assert_eq!(heard.iter().collect::<Vec<_>>(), ["first", "second"]);
-    }
-
-    #[test]
     fn a_note_longer_than_the_next_one_is_not_mixed_in() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.lock");
         fs::write(&path, "123456789012345\n").unwrap();
-        let _lock = Lock::acquire(&path).unwrap();
+        let _lock = Lock::try_acquire(&path).unwrap().unwrap();
         assert_eq!(holder(&path), Some(std::process::id()));
     }
 }

@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use domain::name::{AgentName, BaseName};
 use jiff::Timestamp;
 
 use crate::error::{DiskError, failed};
@@ -23,14 +22,6 @@ pub struct BuildLog {
 }
 
 impl BuildLog {
-    /// Makes the log of a build of `agent` on `base` that starts at `at`; see [`BuildLog::begin`].
-    ///
-    /// # Errors
-    /// [`DiskError`] when the folder or the file cannot be made.
-    pub fn create(home: &Home, agent: &AgentName, base: &BaseName, at: Timestamp) -> Result<Self, DiskError> {
-        Self::begin(home, LogSubject::Final(agent, base), at)
-    }
-
     /// Makes the log of `subject` that starts at `at`.
     ///
     /// The file is this build's alone: a second start in the same second gets `…-2.log`.
@@ -78,6 +69,8 @@ impl Write for BuildLog {
 
 #[cfg(test)]
 mod tests {
+    use domain::name::{AgentName, BaseName};
+
     use super::*;
 
     #[test]
@@ -86,7 +79,7 @@ mod tests {
         let home = Home::new(folder.path().to_owned(), folder.path().join("custom"));
         let (agent, base) = (AgentName::parse("codex").unwrap(), BaseName::parse("a.b").unwrap());
         let at = "2026-11-21T07:00:00.5Z".parse().unwrap();
-        let mut logs = [(); 3].map(|()| BuildLog::create(&home, &agent, &base, at).unwrap());
+        let mut logs = [(); 3].map(|()| BuildLog::begin(&home, LogSubject::Final(&agent, &base), at).unwrap());
         for (number, log) in logs.iter_mut().enumerate() {
             writeln!(log, "{number}").unwrap();
             assert_eq!(fs::read_to_string(log.path()).unwrap(), format!("{number}\n"));
