@@ -13,7 +13,7 @@ test: ## all tests, on real engines and a real registry
 bench: ## measure against docker build, docker buildx and npm view
 	scripts/setup test
 	cargo build --release
-	scripts/with-engines sh -c 'bench/run && bench/versions'
+	scripts/with-engines sh -c 'bench/run && bench/layers && bench/versions'
 
 faults: ## only the tests of failures: killed, frozen, full, unreachable
 	scripts/test faults

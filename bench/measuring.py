@@ -12,6 +12,12 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENGINES = [
+    ("docker20", "AICAGE_TEST_DOCKER20", ["docker", "build"]),
+    ("docker26", "AICAGE_TEST_DOCKER26", ["docker", "buildx", "build"]),
+    ("docker28", "AICAGE_TEST_DOCKER28", ["docker", "buildx", "build"]),
+    ("docker28-containerd", "AICAGE_TEST_DOCKER28_CONTAINERD", ["docker", "buildx", "build"]),
+]
 ROUNDS = int(os.environ.get("AICAGE_BENCH_ROUNDS", "15"))
 
 
@@ -72,3 +78,20 @@ def define(folder, name, script="", install="", declared=None):
                 out.write(text)
     os.chmod(os.path.join(agent, "install.sh"), 0o755)
     return agent
+
+
+def entering(engine, command):
+    """Returns the command run in the engine's own root, where its own client is."""
+    cache = os.environ.get("AICAGE_TEST_ENGINES") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "aicage-builder-tests")
+    with open(os.path.join(cache, engine, "pid"), encoding="utf-8") as file:
+        keeper = file.read().split()[0]
+    inside = subprocess.run(["pgrep", "-P", keeper], capture_output=True, text=True, check=True).stdout.split()[0]
+    mnt = os.path.join(cache, engine, "mnt")
+    return ["nsenter", "--target", inside, "--mount", "--root", "env", "--chdir=/mnt", *command], mnt
+
+
+def remove(host, image):
+    """Takes an image's name away from an engine."""
+    subprocess.run(["curl", "--silent", "--unix-socket", host.removeprefix("unix://"), "--request", "DELETE",
+                    f"http://docker/images/{image}"], stdout=subprocess.DEVNULL, check=False)
