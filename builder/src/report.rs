@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use domain::plan::{Action, Build, BuildPlan, Footing, Notice, Step};
-use domain::recipe::Layer;
+use domain::recipe::{ImageRecipe, KnownRecipe, Layer};
 use domain::record::VersionOrigin;
 use domain::target::{Target, TargetImage};
 use domain::version::Venue;
@@ -119,6 +119,35 @@ impl Report<'_> {
         document
     }
 
+    /// Returns what the image's own labels say.
+    fn known(&self, step: &Step) -> Option<&KnownRecipe> {
+        match &self.world.images[step.index].image.as_ref()?.recipe {
+            ImageRecipe::Known(known) => Some(known),
+            ImageRecipe::None | ImageRecipe::OtherSchema(_) => None,
+        }
+    }
+
+    /// Returns the agent in an image, with the version that it has or would have.
+    fn agent(&self, step: &Step) -> Option<Value> {
+        let name = self.wanted(step).agent.as_ref()?;
+        let builds = self.plan.steps.iter().filter(|other| other.index <= step.index);
+        let build = builds.filter_map(|step| match &step.action {
+            Action::Build { build, .. } => Some(build),
+            Action::Keep { .. } | Action::Pull { .. } => None,
+        });
+        let installed =
+            build.filter_map(|build| Some((build.ingredients.version()?, build.version_origin))).next_back();
+        let (version, origin) = match installed {
+            Some((version, origin)) => (Some(version.to_string()), origin),
+            None => (self.known(step).map(|known| known.version.clone()).filter(|version| !version.is_empty()), None),
+        };
+        let found_by: Option<Venue> = match origin {
+            Some(VersionOrigin::Found(venue)) => Some(venue),
+            Some(VersionOrigin::Chosen) | None => None,
+        };
+        Some(json!({ "name": name, "version": version, "foundBy": found_by }))
+    }
+
     fn json_of(&self, step: &Step) -> Value {
         let (wanted, built) = (self.wanted(step), self.built(step));
         let (mut reasons, mut evidence, mut described) = (Vec::new(), Vec::new(), None);
@@ -133,28 +162,20 @@ impl Report<'_> {
                 described = Some(build);
             }
         }
-        let found = self.world.images[step.index].image.as_ref().map(|image| image.id.as_str());
-        let installs = described.filter(|build| build.ingredients.version().is_some());
-        let agent = installs.map(|build| {
-            let found_by: Option<Venue> = match build.version_origin {
-                Some(VersionOrigin::Found(venue)) => Some(venue),
-                Some(VersionOrigin::Chosen) | None => None,
-            };
-            json!({ "name": wanted.agent, "version": build.ingredients.version(), "foundBy": found_by })
-        });
-        let base = described.and_then(|build| match &build.footing {
-            Footing::Known(source) => Some(json!({
-                "name": wanted.base_name,
-                "image": source.reference,
-                "identity": source.identity,
-            })),
-            Footing::Below => None,
-        });
+        let image = self.world.images[step.index].image.as_ref();
+        let found = image.map(|image| image.id.as_str());
+        let base = match described.map(|build| &build.footing) {
+            Some(Footing::Known(source)) => Some((Some(source.reference.to_string()), Some(source.identity))),
+            Some(Footing::Below) => None,
+            None => self.known(step).map(|known| (None, known.base)),
+        };
+        let (reference, identity) = base.unwrap_or_default();
         let steps = described.map(|build| {
             let step = |(at, layer): (usize, &Layer)| {
                 let after = built.and_then(|built| built.layers.get(at));
                 json!({
                     "name": crate::lower::told(&layer.kind),
+                    "definition": layer.kind.key(),
                     "unchanged": at < build.unchanged,
                     "ran": after.map(|layer| layer.ran),
                     "addedBytes": after.and_then(|layer| layer.size_bytes),
@@ -170,8 +191,8 @@ impl Report<'_> {
             "reasons": reasons,
             "evidence": evidence,
             "notices": step.notices.iter().map(with_text).collect::<Vec<_>>(),
-            "agent": agent,
-            "base": base,
+            "agent": self.agent(step),
+            "base": { "name": wanted.base_name, "image": reference, "identity": identity },
             "steps": steps,
             "previous": built.filter(|built| built.replaced).map(|_| wanted.previous().familiar()),
             "log": built.map(|built| built.log.display().to_string()),
@@ -204,3 +225,6 @@ fn told(layer: &LayerBuilt) -> String {
     let how = if layer.ran { "ran" } else { "cached" };
     format!("step: {} ({how}{size})", layer.name)
 }
+
+#[cfg(test)]
+mod tests;
