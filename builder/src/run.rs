@@ -68,7 +68,8 @@ pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
             // The work was dropped; what that sends to the engine is still on its way.
             tokio::time::sleep(FAREWELL).await;
             progress.finish();
-            Err(Failure::of(Exit::Interrupted, "interrupted").hint("the image and its record are as they were before"))
+            let hint = "what was not finished is as it was before: image, name and record";
+            Err(Failure::of(Exit::Interrupted, "interrupted").hint(hint))
         }
     }
 }
