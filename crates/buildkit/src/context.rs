@@ -14,6 +14,9 @@ use crate::ignore::{IgnoreRules, Matched, PatternError};
 /// The most entries that a folder may have. BuildKit holds each in memory on both sides.
 pub const ENTRY_LIMIT: usize = 200_000;
 
+/// How deep folders may lie in each other. Each costs stack while they are walked, and nobody keeps so many.
+pub const DEPTH_LIMIT: usize = 200;
+
 /// How much of a file is read at once, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -89,6 +92,14 @@ pub enum ContextError {
     TooMany {
         /// The folder.
         path: PathBuf,
+    },
+    /// Folders deeper in each other than [`DEPTH_LIMIT`].
+    #[error("{root} holds folders that lie more than {DEPTH_LIMIT} deep in each other, at {top}/…")]
+    TooDeep {
+        /// The folder.
+        root: PathBuf,
+        /// The outermost of them.
+        top: String,
     },
     /// There is no Dockerfile where one is needed.
     #[error("{path} is not a file")]
@@ -229,6 +240,10 @@ impl Context {
         matched: &Matched,
         held: &mut Vec<Entry>,
     ) -> Result<(), ContextError> {
+        if folder.split('/').count() > DEPTH_LIMIT {
+            let top = folder.split('/').next().unwrap_or_default().to_owned();
+            return Err(ContextError::TooDeep { root: self.root.clone(), top });
+        }
         let path = self.root.join(folder);
         let unreadable = |source| ContextError::Unreadable { path: path.clone(), source };
         let mut names = Vec::new();
@@ -393,6 +408,16 @@ mod tests {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn folders_that_lie_too_deep_are_refused_with_the_outermost() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &format!("{}file", "d/".repeat(DEPTH_LIMIT - 1)), "", 0o644);
+        assert_eq!(Context::walk(folder.path(), &rules()).unwrap().entries().len(), DEPTH_LIMIT);
+        write(folder.path(), &format!("{}file", "d/".repeat(1500)), "", 0o644);
+        let error = Context::walk(folder.path(), &rules()).unwrap_err();
+        assert!(matches!(error, ContextError::TooDeep { ref top, .. } if top == "d"), "{error}");
     }
 
     #[test]
