@@ -28,6 +28,9 @@ pub(crate) fn of_target(error: &TargetError) -> Failure {
         TargetError::Twice(_) => failure,
         TargetError::Unnamed(_) | TargetError::Name(_) => failure.hint("give the base a name with --base NAME"),
         TargetError::Image(_) => failure.hint("choose a shorter or simpler name with --base NAME"),
+        TargetError::ExtendedImage(_) => {
+            failure.hint("save the choice under a shorter name with `aicage-builder save NAME`, and build --image NAME")
+        }
     }
 }
 

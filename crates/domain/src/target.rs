@@ -211,6 +211,9 @@ pub enum TargetError {
     /// The image's name would be no valid reference.
     #[error("the image cannot be named")]
     Image(#[from] ReferenceError),
+    /// The name that an extended image has by its extensions, or was saved under, would be no valid reference.
+    #[error("the extended image cannot be named")]
+    ExtendedImage(#[source] ReferenceError),
 }
 
 impl Target {
@@ -248,7 +251,10 @@ impl Target {
             let between = image.suffixes_between();
             let suffixes = [PREVIOUS_SUFFIX, OUTGOING_SUFFIX, STAGING_SUFFIX].into_iter();
             for suffix in suffixes.chain(between.iter().map(String::as_str)) {
-                image.image.with_tag_suffix(suffix)?;
+                image.image.with_tag_suffix(suffix).map_err(|error| match image.kind {
+                    ImageKind::Extended => TargetError::ExtendedImage(error),
+                    ImageKind::Base | ImageKind::Final => TargetError::Image(error),
+                })?;
             }
         }
         let version = request.version.clone();
@@ -366,13 +372,14 @@ impl Chain {
                 return Err(TargetError::Twice(extension.name.to_string()));
             }
         }
+        let extended = |tag: &str| repositories.extended.with_tag(tag).map_err(TargetError::ExtendedImage);
         let name = match (&chosen.image, &chosen.saved) {
             (Some(image), _) => image.clone(),
-            (None, Some(saved)) => repositories.extended.with_tag(&saved.as_str().to_lowercase())?,
+            (None, Some(saved)) => extended(&saved.as_str().to_lowercase())?,
             (None, None) => {
                 let names: Vec<_> = extensions.iter().map(|extension| extension.name.as_str()).collect();
                 let tag = format!("{tag}-{}", names.join("-")).to_lowercase();
-                repositories.extended.with_tag(&tag)?
+                extended(&tag)?
             }
         };
         let mut layers: Vec<_> = extensions.into_iter().map(Ingredient::Extension).collect();
