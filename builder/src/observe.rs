@@ -48,6 +48,13 @@ pub(crate) struct Folders {
     pub(crate) dockerfile: Option<Arc<Context>>,
 }
 
+/// What is seen before anything is written.
+pub(crate) struct Prospect {
+    /// The engine's platform.
+    pub(crate) platform: String,
+    folders: Vec<Vec<Folders>>,
+}
+
 /// What was seen, with the definitions' folders as they would be sent.
 pub(crate) struct Observation {
     pub(crate) world: World,
@@ -55,20 +62,20 @@ pub(crate) struct Observation {
     pub(crate) folders: Vec<Vec<Folders>>,
 }
 
-/// Looks once at everything about `target`.
-pub(crate) async fn observe(target: &Target, doors: &Doors) -> Result<Observation, ObserveError> {
-    let version = version_of(target, doors);
+/// Looks at what shows whether `target` can be built at all. It writes nothing, and makes nobody write.
+pub(crate) async fn look_ahead(target: &Target, doors: &Doors) -> Result<Prospect, ObserveError> {
     let folders = try_join_all(target.images.iter().map(walk));
-    let engine = async {
-        let images = try_join_all((0..target.images.len()).map(|index| look_at(target, index, doors)));
-        let (version, images) = tokio::join!(doors.engine.version(), images);
-        Ok::<_, ObserveError>((version?.platform, images?))
-    };
-    let (engine, version, folders) = tokio::join!(engine, version, folders);
+    let (folders, version) = tokio::join!(folders, doors.engine.version());
     // A mistake in a definition is told rather than an engine that is not there: it is nearer to the person.
-    let folders: Vec<Vec<Folders>> = folders?;
-    let (platform, images) = engine?;
-    let images = images
+    Ok(Prospect { folders: folders?, platform: version?.platform })
+}
+
+/// Looks at everything else about `target`.
+pub(crate) async fn observe(target: &Target, prospect: Prospect, doors: &Doors) -> Result<Observation, ObserveError> {
+    let images = try_join_all((0..target.images.len()).map(|index| look_at(target, index, doors)));
+    let (images, version) = tokio::join!(images, version_of(target, doors));
+    let Prospect { platform, folders } = prospect;
+    let images = images?
         .into_iter()
         .zip(&folders)
         .map(|(image, folders)| ImageWorld { layers: folders.iter().map(files_of).collect(), ..image })

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use console::exit::Exit;
 use console::failure::Failure;
 use console::progress::{Event, Progress};
-use domain::plan::{Action, BuildPlan, Footing, plan};
+use domain::plan::{Action, BuildPlan, Footing, check_platform, plan};
 use domain::target::{Target, TargetImage};
 use engine::{Endpoint, Engine};
 use home::{Home, ImageKey, Lock, Roots};
@@ -21,7 +21,7 @@ use crate::cli::{CommandLine, OutputFormat, Saving, Task};
 use crate::execute::{Built, Job, Means, execute};
 use crate::failures;
 use crate::lower::Circumstances;
-use crate::observe::{Doors, Observation, observe};
+use crate::observe::{self, Doors, Observation, Prospect, observe};
 use crate::pull::pull;
 use crate::records;
 use crate::report::Report;
@@ -117,7 +117,8 @@ async fn straight_line(
 
     match command_line.task {
         Task::Plan { exit_code } => {
-            let observation = observe(&target, &doors).await.map_err(|error| failures::of_observe(&error))?;
+            let prospect = look_ahead(&target, &doors).await?;
+            let observation = observe(&target, prospect, &doors).await.map_err(|error| failures::of_observe(&error))?;
             let plan = plan(&target, &observation.world).map_err(|error| failures::of_plan(&error))?;
             show_notices(&plan, progress);
             let built = BTreeMap::new();
@@ -153,19 +154,33 @@ async fn straight_line(
 
 async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -> Result<(), Failure> {
     let doors = means.doors;
+    // A mistake in a definition is told before a file is made for it, be it only a lock.
+    let mut prospect = look_ahead(target, doors).await?;
     // Held until the last record is written. Whoever waited looks at the world after that, and so decides again. All
     // builders take them from the bottom up, so that none waits for another in a circle.
     let mut locks = Vec::new();
+    let mut has_waited = false;
     for image in &target.images {
-        locks.push(lock(image, means).await?);
+        let (lock, after_another) = lock(image, means).await?;
+        has_waited |= after_another;
+        locks.push(lock);
     }
-    let observation = observe(target, doors).await.map_err(|error| failures::of_observe(&error))?;
+    if has_waited {
+        prospect = look_ahead(target, doors).await?;
+    }
+    let observation = observe(target, prospect, doors).await.map_err(|error| failures::of_observe(&error))?;
     let world = &observation.world;
     let plan = plan(target, world).map_err(|error| failures::of_plan(&error))?;
     show_notices(&plan, means.progress);
     let carried_out = carry_out(target, &plan, &observation, means).await;
     means.progress.finish();
     answer(command_line, "build", &Report { target, plan: &plan, world, built: &carried_out? })
+}
+
+async fn look_ahead(target: &Target, doors: &Doors) -> Result<Prospect, Failure> {
+    let prospect = observe::look_ahead(target, doors).await.map_err(|error| failures::of_observe(&error))?;
+    check_platform(target, &prospect.platform).map_err(|error| failures::of_plan(&error))?;
+    Ok(prospect)
 }
 
 /// Does what was decided, image by image from the bottom up.
@@ -218,11 +233,12 @@ pub(crate) fn save(saving: &Saving) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-async fn lock(wanted: &TargetImage, means: &Means<'_>) -> Result<Lock, Failure> {
+/// Takes the lock of an image and says whether another build had to end first.
+async fn lock(wanted: &TargetImage, means: &Means<'_>) -> Result<(Lock, bool), Failure> {
     let path = means.doors.home.lock(&ImageKey::of(&wanted.image));
     for attempt in 0_u64.. {
         if let Some(lock) = Lock::try_acquire(&path).map_err(|error| failures::of_disk(&error))? {
-            return Ok(lock);
+            return Ok((lock, attempt > 0));
         }
         // Who has just taken the lock may not have written its id yet, so that is looked up a moment later.
         if attempt == 1 {

@@ -187,7 +187,7 @@ pub enum PlanError {
 /// When `world` does not have as many images as `target`.
 pub fn plan(target: &Target, world: &World) -> Result<BuildPlan, PlanError> {
     assert_eq!(target.images.len(), world.images.len(), "a world shows every image of its target");
-    check_architecture(target, world)?;
+    check_platform(target, &world.platform)?;
     let mut steps: Vec<Step> = Vec::new();
     let mut missing = None;
     for (index, image) in target.images.iter().enumerate() {
@@ -249,19 +249,23 @@ fn below(
     })
 }
 
-fn check_architecture(target: &Target, world: &World) -> Result<(), PlanError> {
+/// Checks that the base's definition allows the engine's platform, `OS/ARCHITECTURE`; [`plan`] does so too.
+///
+/// # Errors
+/// [`PlanError::Architecture`] when it does not.
+pub fn check_platform(target: &Target, platform: &str) -> Result<(), PlanError> {
     let Some(base) = &target.base else {
         return Ok(());
     };
     let Architectures::Only(listed) = &base.metadata.architectures else {
         return Ok(());
     };
-    if base.metadata.architectures.include(&world.platform) {
+    if base.metadata.architectures.include(platform) {
         return Ok(());
     }
     Err(PlanError::Architecture {
         base: base.name.to_string(),
-        platform: world.platform.clone(),
+        platform: platform.to_owned(),
         file: base.folder.join(&base.metadata_file).display().to_string(),
         listed: listed.iter().map(|architecture| architecture.as_str()).collect::<Vec<_>>().join(", "),
     })
