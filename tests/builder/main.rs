@@ -3,5 +3,6 @@
 
 mod definitions;
 mod faults;
+mod hostile;
 mod offline;
 mod proxy;
