@@ -30,8 +30,9 @@ pub(crate) enum ServeError {
 pub(crate) struct Lowered {
     /// How many entries it added to the config's history.
     pub(crate) history: usize,
-    /// The names of its vertices, in the order of the graph. Engines from 28 on tell of vertices under other digests
-    /// than those of the graph, so that names are what the two have in common.
+    /// The names of its vertices that make something, in the order of the graph: what is only fetched, an image or a
+    /// folder, is looked at every time. Engines from 28 on tell of vertices under other digests than those of the
+    /// graph, so that names are what the two have in common.
     pub(crate) vertices: Vec<String>,
     /// Those of them with which a Dockerfile copies files.
     pub(crate) copies: HashSet<String>,
@@ -174,8 +175,10 @@ impl Making<'_> {
         let mut lowered = Lowered { history, ..Lowered::default() };
         for digest in &self.graph.digests()[self.closed..] {
             let Some(name) = self.graph.name(digest) else { continue };
-            if matches!(self.graph.operation(digest), Some(pb::Op { op: Some(pb::op::Op::File(_)), .. })) {
-                lowered.copies.insert(name.to_owned());
+            match self.graph.operation(digest).and_then(|operation| operation.op) {
+                Some(pb::op::Op::Source(_)) => continue,
+                Some(pb::op::Op::File(_)) => drop(lowered.copies.insert(name.to_owned())),
+                _ => {}
             }
             lowered.vertices.push(name.to_owned());
         }

@@ -122,7 +122,7 @@ pub struct PartSolved {
     /// How many entries it added to the history in the image's config; of the start, those that it has itself beyond
     /// the image that it stands on.
     pub history: usize,
-    /// The names of its vertices that ran, in the order of the graph.
+    /// The names of its vertices that ran, in the order of the graph; what is only fetched is none of them.
     pub ran: Vec<String>,
     /// The names of its vertices whose results were known.
     pub cached: Vec<String>,
