@@ -400,7 +400,7 @@ fn unchanged_layers(
     }
     let at = |found: &dyn Fn(&LayerKind) -> bool| layers.iter().position(|layer| found(&layer.kind)).unwrap_or(0);
     let of_extension = |extension: &Option<crate::name::ExtensionName>| match extension {
-        None => 0,
+        None => at(&|kind| matches!(kind, LayerKind::Agent { .. } | LayerKind::Dockerfile)),
         Some(wanted) => at(&|kind| matches!(kind, LayerKind::Extension { name, .. } if name == wanted)),
     };
     let first_that_runs = |reason: &Reason| match reason {

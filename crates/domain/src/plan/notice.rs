@@ -12,6 +12,7 @@ use crate::version::{AgentVersion, CachedVersion, FailedAttempt, Venue};
 
 /// Something a person should know that is no reason to build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(strum::EnumCount))]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Notice {
     /// The registry could not say whether the base changed; the image is kept as far as the base goes.

@@ -35,6 +35,7 @@ impl fmt::Display for Beneath {
 
 /// Why an image must be built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(strum::EnumCount))]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Reason {
     /// The engine has no image of that name.

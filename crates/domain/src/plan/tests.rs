@@ -1,6 +1,7 @@
 //! Every reason, notice and failure, each as one fact that differs from an image that is up to date.
 
 mod chains;
+mod updates;
 mod worlds;
 
 use std::collections::BTreeMap;

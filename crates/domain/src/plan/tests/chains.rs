@@ -5,9 +5,10 @@ use crate::definition::{Base, BaseMetadata, Extension, ExtensionKind, ExtensionM
 use crate::name::{ExtensionName, ImageName};
 use crate::target::{Ingredient, TargetImage};
 
-const BASE_YML: &str = "from_image: debian:trixie\nbase_image_distro: Debian\nbase_image_description: Mine\n";
+pub(super) const BASE_YML: &str =
+    "from_image: debian:trixie\nbase_image_distro: Debian\nbase_image_description: Mine\n";
 
-fn custom(name: &str, base_yml: &str) -> Base {
+pub(super) fn custom(name: &str, base_yml: &str) -> Base {
     Base {
         name: BaseName::parse(name).unwrap(),
         origin: Origin::User,
@@ -18,7 +19,7 @@ fn custom(name: &str, base_yml: &str) -> Base {
     }
 }
 
-fn extension(name: &str, kind: ExtensionKind) -> Extension {
+pub(super) fn extension(name: &str, kind: ExtensionKind) -> Extension {
     Extension {
         name: ExtensionName::parse(name).unwrap(),
         folder: PathBuf::from("/definitions/extensions").join(name),
@@ -28,11 +29,11 @@ fn extension(name: &str, kind: ExtensionKind) -> Extension {
     }
 }
 
-fn scripts(names: &[&str]) -> Vec<Extension> {
+pub(super) fn scripts(names: &[&str]) -> Vec<Extension> {
     names.iter().map(|name| extension(name, ExtensionKind::Scripts)).collect()
 }
 
-fn wanted(definitions: Definitions, choice: ExtensionChoice) -> Target {
+pub(super) fn wanted(definitions: Definitions, choice: ExtensionChoice) -> Target {
     let name = definitions.base.as_ref().map_or("debian", |base| base.name.as_str());
     let base = BaseChoice::Named(BaseName::parse(name).unwrap());
     let names = definitions.extensions.iter().map(|extension| extension.name.clone()).collect();
@@ -42,11 +43,11 @@ fn wanted(definitions: Definitions, choice: ExtensionChoice) -> Target {
     Target::select(&request(wanted), definitions).unwrap()
 }
 
-fn codex() -> Option<Agent> {
+pub(super) fn codex() -> Option<Agent> {
     Some(agent("codex", AGENT_YML))
 }
 
-fn published() -> Option<Agent> {
+pub(super) fn published() -> Option<Agent> {
     Some(Agent { origin: Origin::Packaged, ..agent("codex", &format!("{AGENT_YML}build_local: false\n")) })
 }
 
@@ -74,7 +75,7 @@ fn bare(target: &Target) -> World {
     }
 }
 
-fn built(target: &Target) -> World {
+pub(super) fn built(target: &Target) -> World {
     let world = bare(target);
     after(target, &world, &plan(target, &world).unwrap())
 }
@@ -240,7 +241,7 @@ fn an_update_of_the_agent_runs_the_agent_and_what_is_above_it() {
 }
 
 #[test]
-fn with_the_extensions_beneath_an_update_of_the_agent_runs_one_step() {
+fn with_the_extensions_beneath_a_change_of_the_agent_runs_one_step() {
     let target = with_extensions(&["act", "gh"], ExtensionChoice { first: true, ..ExtensionChoice::default() });
     insta::assert_snapshot!(decided_in(&target, |world| {
         world.version = VersionFact::Found(version("1.5.0"), Venue::Host);
@@ -248,6 +249,11 @@ fn with_the_extensions_beneath_an_update_of_the_agent_runs_one_step() {
     build aicage-extended:codex-debian-act-gh
       because agent version 1.4.0 -> 1.5.0 (version.sh on the host)
       with (extension:act) (extension:gh) 1.5.0 on ghcr.io/aicage/aicage-image-base@2b53d21379ba
+    ");
+    insta::assert_snapshot!(decided_in(&target, |world| world.images[0].layers[2].0[0] = file("install.sh", "changed")), @"
+    build aicage-extended:codex-debian-act-gh
+      because file install.sh changed
+      with (extension:act) (extension:gh) 1.4.0 on ghcr.io/aicage/aicage-image-base@2b53d21379ba
     ");
     insta::assert_snapshot!(decided_in(&target, |_| {}), @"
     keep aicage-extended:codex-debian-act-gh
