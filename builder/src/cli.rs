@@ -403,6 +403,9 @@ fn interpret_image(
         }
         (one, other) => one.or(other),
     };
+    if let (Asked::Wanted(Wanted::Base(_)), Some(version)) = (&asked, &version) {
+        return Err(format!("version {version} is asked for and no agent; name one"));
+    }
     let source_date_epoch = match text(variable("SOURCE_DATE_EPOCH")) {
         Some(seconds) => {
             let number =
@@ -509,6 +512,7 @@ mod tests {
         let alone = read_with("aicage-builder build --base mine", &[("HOME", "/h")]).unwrap();
         assert!(matches!(alone.asked, Asked::Wanted(Wanted::Base(name)) if name.as_str() == "mine"));
         assert!(read_with("aicage-builder build --base-image mine", &[("HOME", "/h")]).is_err());
+        assert!(read_with("aicage-builder build --base mine --agent-version 1", &[("HOME", "/h")]).is_err());
     }
 
     #[test]

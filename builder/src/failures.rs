@@ -26,6 +26,9 @@ pub(crate) fn of_target(error: &TargetError) -> Failure {
         TargetError::Excluded { .. } | TargetError::DistroExcluded { .. } => failure.hint("choose another --base"),
         TargetError::NotBuiltHere(_) => failure.hint("name an agent to build on it"),
         TargetError::Twice(_) => failure,
+        TargetError::PublishedVersion { .. } => {
+            failure.hint("leave the version out, or name any image with --base-image to install the agent on it")
+        }
         TargetError::Unnamed(_) | TargetError::Name(_) => failure.hint("give the base a name with --base NAME"),
         TargetError::Image(_) => failure.hint("choose a shorter or simpler name with --base NAME"),
         TargetError::ExtendedImage(_) => {

@@ -199,6 +199,14 @@ pub enum TargetError {
     /// A base alone is asked for that is not built here.
     #[error("base {0} is not built here: there is no definition with a Dockerfile of that name")]
     NotBuiltHere(String),
+    /// A version is asked for of an agent that is not installed here.
+    #[error("version {version} of agent {agent} cannot be chosen: the image is pulled as it is published")]
+    PublishedVersion {
+        /// The agent.
+        agent: String,
+        /// The version.
+        version: AgentVersion,
+    },
     /// The same extension is asked for twice.
     #[error("extension {0} is asked for twice")]
     Twice(String),
@@ -244,6 +252,11 @@ impl Target {
                 let is_published = chain.may_be_published(choice);
                 let chain = Chain { is_published, ..chain };
                 images.extend(chain.images(extensions, chosen, &request.repositories)?);
+                if let Some(version) = request.version.clone()
+                    && images.iter().any(|image| image.making == Making::Published)
+                {
+                    return Err(TargetError::PublishedVersion { agent: wanted.agent.to_string(), version });
+                }
             }
         }
         // Every name that will be needed is made once, so that none can fail later.

@@ -257,6 +257,24 @@ fn only_a_packaged_agent_on_a_published_base_is_pulled() {
 }
 
 #[test]
+fn no_version_is_chosen_of_what_is_pulled() {
+    let text = "agent_full_name: A\nagent_homepage: x\nbuild_local: false\n";
+    let metadata = AgentMetadata::parse(text.as_bytes(), "agent.yml").unwrap();
+    let pulled = Agent { origin: Origin::Packaged, metadata, ..agent("codex", "") };
+    let definitions = Definitions { agent: Some(pulled), ..ours("codex") };
+    let selected = |first| {
+        let names = definitions.extensions.iter().map(|extension| extension.name.clone()).collect();
+        let extensions = ExtensionChoice { names, first, ..ExtensionChoice::default() };
+        let wanted = WantedAgent { agent: AgentName::parse("codex").unwrap(), base: named("debian"), extensions };
+        let version = Some(AgentVersion::parse("1.4.0").unwrap());
+        let request = BuildRequest { version, ..request(Wanted::Agent(Box::new(wanted))) };
+        Target::select(&request, definitions.clone())
+    };
+    insta::assert_snapshot!(selected(false).unwrap_err(), @"version 1.4.0 of agent codex cannot be chosen: the image is pulled as it is published");
+    assert!(selected(true).is_ok(), "there is no published image with the extensions beneath");
+}
+
+#[test]
 fn an_excluded_distribution_is_refused_with_both_files() {
     let text = "agent_full_name: A\nagent_homepage: x\nbase_distro_exclude: [alpine, DEBIAN]\n";
     let metadata = AgentMetadata::parse(text.as_bytes(), "agent.yml").unwrap();
