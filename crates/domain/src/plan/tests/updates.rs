@@ -219,11 +219,11 @@ const NOTICES: [(Pick<Notice>, Change); 8] = [
     ),
 ];
 
-/// Returns an agent with the extensions `act` and `gh`, saved as `work`, on a custom base or a published one.
+/// Returns an agent with the extensions `act` and `gh`, saved as `daily`, on a custom base or a published one.
 fn chain(extensions_first: bool, base: Option<&str>) -> Target {
     let base = base.map(|base_yml| custom("mine", base_yml));
     let definitions = Definitions { agent: codex(), base, extensions: scripts(&["act", "gh"]) };
-    let saved = Some(ImageName::parse("work").unwrap());
+    let saved = Some(ImageName::parse("daily").unwrap());
     wanted(definitions, ExtensionChoice { first: extensions_first, saved, ..ExtensionChoice::default() })
 }
 
