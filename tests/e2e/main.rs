@@ -4,6 +4,7 @@
 
 mod certificates;
 mod decisions;
+mod examples;
 mod extensions;
 mod faults;
 mod image;
