@@ -1,5 +1,7 @@
 //! The command line and the environment: strings become names here, and only here.
 
+mod surroundings;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,12 +13,16 @@ use console::exit::Exit;
 use console::progress::Mode;
 use console::terminal::{Terminal, TerminalEnvironment};
 use domain::definition::ImageChoice;
-use domain::image::{ImageRef, Repository};
+use domain::image::ImageRef;
 use domain::name::{AgentName, BaseName, ExtensionName, ImageName};
-use domain::request::{BaseChoice, ExtensionChoice, Repositories, Wanted, WantedAgent};
+use domain::request::{BaseChoice, ExtensionChoice, Wanted, WantedAgent};
 use domain::version::AgentVersion;
 
 use crate::secrets::{SecretSource, Secrets};
+
+use surroundings::SurroundingArguments;
+
+pub(crate) use surroundings::Surroundings;
 
 /// Builds coding agents' container images on this machine and keeps them current.
 #[derive(Debug, Parser)]
@@ -41,6 +47,43 @@ enum Subcommands {
     /// Give a choice of agent, base and extensions a name, for `build --image NAME`
     #[command(after_help = "Example:\n  aicage-builder save work codex --base debian --extension act --extension gh")]
     Save(SaveArguments),
+    /// Show what there is; changes nothing
+    List(ListArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+struct ListArguments {
+    #[command(subcommand)]
+    what: Listed,
+}
+
+#[derive(Debug, Subcommand)]
+enum Listed {
+    /// Show the images that were built or saved, their age and size, and what `plan` would say of each
+    ///
+    /// Images that are pulled and not built are left out. An image is `current`; or `stale`, with every reason; or
+    /// `missing` in the engine; or `kept` as it is, where something could not be looked at; or `orphaned`, where
+    /// something that it was made from is not defined any more; or `refused`, where a definition is wrong or excludes
+    /// it.
+    #[command(
+        after_help = "Examples:\n  aicage-builder list images\n  aicage-builder list images --format json | jq -r '.images[] | select(.state == \"stale\").image'"
+    )]
+    Images(ListImagesArguments),
+}
+
+#[derive(Debug, Args)]
+struct ListImagesArguments {
+    /// How the answer is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: OutputFormat,
+
+    /// Certificates to trust besides the system's: a PEM file, a folder of them, or `system`
+    #[arg(long, value_name = "FILE|DIR|system", env = "AICAGE_CA_CERT", hide_env_values = true)]
+    ca_cert: Option<String>,
+
+    #[command(flatten)]
+    around: SurroundingArguments,
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +111,10 @@ struct SaveArguments {
     /// Replace what was saved under the name before
     #[arg(long)]
     replace: bool,
+
+    /// How the answer is written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: OutputFormat,
 
     /// The folder of records and logs [default: ~/.aicage]
     #[arg(long, value_name = "DIR", env = "AICAGE_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
@@ -147,41 +194,8 @@ struct BuildArguments {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: OutputFormat,
 
-    /// A folder with packaged definitions (agents/NAME/…); the user's own win
-    #[arg(long, value_name = "DIR", env = "AICAGE_DEFINITIONS", hide_env_values = true, value_parser = OsStringValueParser::new())]
-    definitions: Option<OsString>,
-
-    /// The folder of records and logs [default: ~/.aicage]
-    #[arg(long, value_name = "DIR", env = "AICAGE_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
-    home: Option<OsString>,
-
-    /// The folder of the user's own definitions [default: ~/.aicage-custom]
-    #[arg(long, value_name = "DIR", env = "AICAGE_CUSTOM_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
-    custom: Option<OsString>,
-
-    /// The repository that built images are named by
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_LOCAL_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_LOCAL, value_parser = or_unset::<Repository>)]
-    local_repository: Given<Repository>,
-
-    /// The repository that --base names are tags of
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_BASE_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_BASE, value_parser = or_unset::<Repository>)]
-    base_repository: Given<Repository>,
-
-    /// The repository of published images, which are pulled and never built
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_PUBLISHED_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_PUBLISHED, value_parser = or_unset::<Repository>)]
-    published_repository: Given<Repository>,
-
-    /// The repository that extended images are named by
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_EXTENDED_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_EXTENDED, value_parser = or_unset::<Repository>)]
-    extended_repository: Given<Repository>,
-
-    /// The repository that custom bases are named by
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_CUSTOM_BASE_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_CUSTOM_BASE, value_parser = or_unset::<Repository>)]
-    custom_base_repository: Given<Repository>,
-
-    /// The second repository that custom bases are named by, where the host tool looks for them
-    #[arg(long, value_name = "REPOSITORY", env = "AICAGE_CUSTOM_BASE_ALIAS", hide_env_values = true, default_value = Repositories::DEFAULT_CUSTOM_BASE_ALIAS, value_parser = or_unset::<Repository>)]
-    custom_base_alias: Given<Repository>,
+    #[command(flatten)]
+    around: SurroundingArguments,
 }
 
 /// Returns a folder that is named; a variable that is set to nothing names none.
@@ -246,7 +260,6 @@ pub(crate) enum Asked {
 /// What holds for every image that is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
-    pub(crate) repositories: Repositories,
     pub(crate) version: Option<AgentVersion>,
     pub(crate) force: bool,
     pub(crate) no_cache: bool,
@@ -259,8 +272,17 @@ pub(crate) struct Saving {
     pub(crate) name: ImageName,
     pub(crate) choice: ImageChoice,
     pub(crate) replace: bool,
+    pub(crate) output: OutputFormat,
     pub(crate) home: PathBuf,
     pub(crate) custom_home: PathBuf,
+    pub(crate) terminal: Terminal,
+}
+
+/// A list to show.
+#[derive(Debug, Clone)]
+pub(crate) struct Listing {
+    pub(crate) around: Surroundings,
+    pub(crate) output: OutputFormat,
     pub(crate) terminal: Terminal,
 }
 
@@ -271,6 +293,8 @@ pub(crate) enum Command {
     Image(Box<CommandLine>),
     /// Save a choice.
     Save(Box<Saving>),
+    /// Show the images.
+    ListImages(Box<Listing>),
 }
 
 /// A command line about an image, and its environment, read.
@@ -283,13 +307,7 @@ pub(crate) struct CommandLine {
     pub(crate) output: OutputFormat,
     pub(crate) progress: Mode,
     pub(crate) terminal: Terminal,
-    pub(crate) ca_cert: Option<String>,
-    pub(crate) definitions: Option<PathBuf>,
-    pub(crate) home: PathBuf,
-    pub(crate) custom_home: PathBuf,
-    pub(crate) docker_host: Option<String>,
-    pub(crate) docker_config: Option<PathBuf>,
-    pub(crate) system_certificates: Option<PathBuf>,
+    pub(crate) around: Surroundings,
     pub(crate) source_date_epoch: Option<i64>,
     pub(crate) proxies: Proxies,
 }
@@ -347,10 +365,15 @@ fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) 
                 name: save.name,
                 choice,
                 replace: save.replace,
+                output: save.format,
                 home: below_home(variable, folder(save.home), ".aicage", "--home")?,
                 custom_home: below_home(variable, folder(save.custom), ".aicage-custom", "--custom")?,
                 terminal: terminal(variable),
             })))
+        }
+        Subcommands::List(ListArguments { what: Listed::Images(list) }) => {
+            let around = list.around.interpret(list.ca_cert, variable)?;
+            Ok(Command::ListImages(Box::new(Listing { around, output: list.format, terminal: terminal(variable) })))
         }
     }
 }
@@ -414,22 +437,10 @@ fn interpret_image(
         }
         None => None,
     };
-    let docker_config = variable("DOCKER_CONFIG")
-        .map(PathBuf::from)
-        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".docker")));
-    let default = Repositories::default();
     Ok(Command::Image(Box::new(CommandLine {
         task,
         asked,
         options: Options {
-            repositories: Repositories {
-                local: build.local_repository.unwrap_or(default.local),
-                base: build.base_repository.unwrap_or(default.base),
-                published: build.published_repository.unwrap_or(default.published),
-                extended: build.extended_repository.unwrap_or(default.extended),
-                custom_base: build.custom_base_repository.unwrap_or(default.custom_base),
-                custom_base_alias: build.custom_base_alias.unwrap_or(default.custom_base_alias),
-            },
             version,
             force: build.force,
             no_cache: build.no_cache,
@@ -439,13 +450,7 @@ fn interpret_image(
         output: build.format,
         progress: build.progress.unwrap_or_default(),
         terminal: terminal(variable),
-        ca_cert: build.ca_cert.filter(|value| !value.is_empty()),
-        definitions: folder(build.definitions),
-        home: below_home(variable, folder(build.home), ".aicage", "--home")?,
-        custom_home: below_home(variable, folder(build.custom), ".aicage-custom", "--custom")?,
-        docker_host: text(variable("DOCKER_HOST")),
-        docker_config,
-        system_certificates: variable("SSL_CERT_FILE").map(PathBuf::from),
+        around: build.around.interpret(build.ca_cert, variable)?,
         source_date_epoch,
         proxies: proxies(variable),
     })))
@@ -465,6 +470,8 @@ fn proxies(variable: &dyn Fn(&str) -> Option<OsString>) -> Proxies {
 
 #[cfg(test)]
 mod tests {
+    use domain::request::Repositories;
+
     use super::*;
 
     fn read_with(line: &str, variables: &[(&str, &str)]) -> Result<CommandLine, String> {
@@ -474,7 +481,7 @@ mod tests {
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
         match interpret(arguments, &variable)? {
             Command::Image(command_line) => Ok(*command_line),
-            Command::Save(saving) => panic!("{saving:?}"),
+            other @ (Command::Save(_) | Command::ListImages(_)) => panic!("{other:?}"),
         }
     }
 
@@ -494,16 +501,16 @@ mod tests {
         let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
         let base = &agent(&command_line.asked).base;
         assert!(matches!(base, BaseChoice::NamedImage(name, _) if name.as_str() == "deb"));
-        assert_eq!(command_line.home, PathBuf::from("/h/.aicage"));
+        assert_eq!(command_line.around.home, PathBuf::from("/h/.aicage"));
     }
 
     #[test]
     fn what_is_set_to_nothing_is_not_set() {
         let line = "aicage-builder plan codex --base x --local-repository= --base-repository= --home= --progress=";
         let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
-        assert_eq!(command_line.home, PathBuf::from("/h/.aicage"));
+        assert_eq!(command_line.around.home, PathBuf::from("/h/.aicage"));
         assert_eq!(command_line.progress, Mode::Auto);
-        assert_eq!(command_line.options.repositories, Repositories::default());
+        assert_eq!(command_line.around.repositories, Repositories::default());
     }
 
     #[test]
@@ -544,6 +551,15 @@ mod tests {
         assert_eq!(read(&format!("{twice} 1")).unwrap().options.version.unwrap().as_str(), "1");
         assert_eq!(read(&format!("{twice} 2")).unwrap_err(), "two versions are asked for: @1 and --agent-version 2");
         assert!(read("aicage-builder build codex@ --base deb").is_err());
+    }
+
+    #[test]
+    fn a_list_is_told_where_things_are() {
+        let matches = command().try_get_matches_from("aicage-builder list images --format json".split(' ')).unwrap();
+        let variable = |name: &str| (name == "HOME").then(|| OsString::from("/h"));
+        let read = interpret(Arguments::from_arg_matches(&matches).unwrap(), &variable).unwrap();
+        let Command::ListImages(listing) = read else { panic!("{read:?}") };
+        assert_eq!((listing.around.home, listing.output), (PathBuf::from("/h/.aicage"), OutputFormat::Json));
     }
 
     #[test]

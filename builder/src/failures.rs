@@ -11,6 +11,7 @@ use home::{DiskError, LoadError, SaveError};
 
 use crate::certificates::CertificateError;
 use crate::observe::ObserveError;
+use crate::select::SelectError;
 
 pub(crate) fn of_load(error: &LoadError) -> Failure {
     let failure = Failure::new(Exit::Definition, error);
@@ -20,7 +21,15 @@ pub(crate) fn of_load(error: &LoadError) -> Failure {
     }
 }
 
-pub(crate) fn of_target(error: &TargetError) -> Failure {
+pub(crate) fn of_select(error: &SelectError) -> Failure {
+    match error {
+        SelectError::Load(error) => of_load(error),
+        SelectError::Target(error) => of_target(error),
+        SelectError::SecretsUnused => Failure::new(Exit::Usage, error),
+    }
+}
+
+fn of_target(error: &TargetError) -> Failure {
     let failure = Failure::new(Exit::Definition, error);
     match error {
         TargetError::Excluded { .. } | TargetError::DistroExcluded { .. } => failure.hint("choose another --base"),

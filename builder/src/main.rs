@@ -4,10 +4,12 @@ mod certificates;
 mod cli;
 mod execute;
 mod failures;
+mod list;
 mod lower;
 mod observe;
 mod pull;
 mod records;
+mod remotes;
 mod report;
 mod run;
 mod secrets;
@@ -29,13 +31,14 @@ fn main() -> ExitCode {
         Ok(command) => command,
         Err(exit) => return exit.into(),
     };
-    let (terminal, json, shown) = match command {
-        Command::Save(saving) => (saving.terminal.clone(), false, run::save(&saving)),
+    let (terminal, output, shown) = match command {
+        Command::Save(saving) => (saving.terminal.clone(), saving.output, run::save(&saving)),
         Command::Image(command_line) => {
-            let json = command_line.output == cli::OutputFormat::Json;
-            (command_line.terminal.clone(), json, run_on_engine(&command_line))
+            (command_line.terminal.clone(), command_line.output, run_on_engine(run::run(&command_line)))
         }
+        Command::ListImages(listing) => (listing.terminal.clone(), listing.output, run_on_engine(list::list(&listing))),
     };
+    let json = output == cli::OutputFormat::Json;
     match shown {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -49,12 +52,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_on_engine(command_line: &cli::CommandLine) -> Result<Exit, Failure> {
+fn run_on_engine(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Bug, &error))?;
-    let result = runtime.block_on(run::run(command_line));
+    let result = runtime.block_on(work);
     // A thread that still reads a file or waits for a helper must not hold up the end.
     runtime.shutdown_background();
     result

@@ -3,31 +3,70 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use buildkit::context::{Context, ContextError, ContextRules, DockerfileContext, EntryKind, RunnableScripts};
 use domain::definition::{BASE_FILES, EXTENSION_FILES, ExtensionKind, METADATA_FILES, SCRIPTS_FOLDER};
 use domain::digest::Digest;
 use domain::files::{FileEntry, FileKind, FileSet};
 use domain::image::ImageRef;
+use domain::name::AgentName;
 use domain::recipe::ImageRecipe;
 use domain::target::{Foundation, Ingredient, Making, Target, TargetImage};
 use domain::world::{BaseFacts, ImageFacts, ImageWorld, LocalBase, Remote, VersionFact, World};
 use engine::{Engine, EngineError, ImageStore, LocalImage};
 use futures_util::future::try_join_all;
 use home::{Home, ImageKey};
-use registry::{Registry, RegistryError};
+use registry::{Registry, RegistryOptions};
 
+use crate::cli::Surroundings;
 use crate::records;
-use crate::versions::Checker;
+use crate::remotes::Remotes;
+use crate::versions::{Checker, Versions};
 
 /// Everything that can be looked at.
 pub(crate) struct Doors {
     pub(crate) engine: Engine,
+    /// For what it knows of credentials.
     pub(crate) registry: Arc<Registry>,
+    pub(crate) remotes: Remotes,
     pub(crate) home: Home,
-    pub(crate) checker: Checker,
+    pub(crate) versions: Versions,
     /// The secrets that extensions can see, by id, each as a salted digest.
     pub(crate) secrets: BTreeMap<String, Digest>,
+}
+
+impl Doors {
+    /// Opens the doors for looks at images into which `agents` are installed.
+    pub(crate) fn open(
+        around: &Surroundings,
+        certificates: Option<&[u8]>,
+        engine: Engine,
+        agents: Vec<AgentName>,
+        is_recording: bool,
+    ) -> Self {
+        let registry = Arc::new(Registry::new(RegistryOptions {
+            docker_config: around.docker_config.clone(),
+            extra_roots_pem: certificates.unwrap_or_default().to_owned(),
+            ..RegistryOptions::default()
+        }));
+        let checker = Checker {
+            definitions: around.definitions.clone(),
+            home: around.home.clone(),
+            custom_home: around.custom_home.clone(),
+            certificates: around.ca_cert.clone(),
+            began: Instant::now(),
+            is_recording,
+        };
+        Self {
+            engine,
+            remotes: Remotes::new(registry.clone()),
+            registry,
+            home: Home::new(around.home.clone(), around.custom_home.clone()),
+            versions: Versions::new(checker, agents),
+            secrets: BTreeMap::new(),
+        }
+    }
 }
 
 /// Says why no decision can be made at all.
@@ -88,10 +127,7 @@ async fn version_of(target: &Target, doors: &Doors) -> VersionFact {
     match (target.installs(), &target.chosen_version) {
         (None, _) => VersionFact::NotAsked,
         (Some(_), Some(version)) => VersionFact::Chosen(version.clone()),
-        (Some(agent), None) => {
-            let found = doors.checker.newest(std::slice::from_ref(&agent.name)).await;
-            found.into_iter().next().unwrap_or(VersionFact::NotAsked)
-        }
+        (Some(agent), None) => doors.versions.of(&agent.name).await,
     }
 }
 
@@ -137,7 +173,7 @@ async fn look_beneath(wanted: &TargetImage, doors: &Doors) -> Result<BaseFacts, 
         Making::Built { foundation: Foundation::Below, .. } => Ok(BaseFacts { remote: Remote::NotAsked, local: None }),
         Making::Built { foundation: Foundation::Image(base), .. } => look_at_base(base, doors).await,
         Making::Published => {
-            let (local, remote) = tokio::join!(doors.engine.image(&wanted.image), ask(&doors.registry, &wanted.image));
+            let (local, remote) = tokio::join!(doors.engine.image(&wanted.image), doors.remotes.of(&wanted.image));
             // Only the registry's own digest is compared with it, so it does not matter that the containerd store
             // gives images of this machine one too.
             let local = local?.map(|local| LocalBase {
@@ -156,7 +192,7 @@ async fn look_at_base(base: &ImageRef, doors: &Doors) -> Result<BaseFacts, Engin
     let local = doors.engine.image(base).await?;
     let pulled_as = local.as_ref().and_then(|local| pulled_as(local, base));
     let made_here = local.as_ref().is_some_and(|local| local.store == ImageStore::Graph && pulled_as.is_none());
-    let remote = if made_here { Remote::NotAsked } else { ask(&doors.registry, base).await };
+    let remote = if made_here { Remote::NotAsked } else { doors.remotes.of(base).await };
     let local = local.map(|local| LocalBase { content: local.content, pulled_as });
     Ok(BaseFacts { remote, local })
 }
@@ -170,42 +206,6 @@ fn pulled_as(local: &LocalImage, base: &ImageRef) -> Option<Digest> {
         ImageStore::Graph => local.pulled_as(base.repository()),
         ImageStore::Containerd => None,
     }
-}
-
-async fn ask(registry: &Registry, image: &ImageRef) -> Remote {
-    match registry.digest(image).await {
-        Ok(digest) => Remote::Known(digest),
-        Err(error) => remote_of(&error),
-    }
-}
-
-/// Turns a registry's failure into what a decision can use.
-fn remote_of(error: &RegistryError) -> Remote {
-    let reason = match (error, error.advice()) {
-        // What to do about it depends on whether there is a copy to fall back to, which is not known here.
-        (RegistryError::Denied { .. }, _) | (_, None) => chain(error),
-        (_, Some(advice)) => format!("{} ({advice})", chain(error)),
-    };
-    match error {
-        RegistryError::Absent { .. } => Remote::Absent,
-        // That the credentials cannot be had is for the user to mend as much as that they are refused.
-        RegistryError::Denied { .. } | RegistryError::Credentials(_) => Remote::Denied(reason),
-        _ => Remote::Unreachable { reason, temporary: error.is_temporary() },
-    }
-}
-
-/// Writes an error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Walks the folders of every definition that goes into an image.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use domain::plan::{Action, Build, BuildPlan, Footing, Notice, Step};
+use domain::plan::{Action, Build, BuildPlan, Footing, Step};
 use domain::recipe::{ImageRecipe, KnownRecipe, Layer};
 use domain::record::VersionOrigin;
 use domain::target::{Target, TargetImage};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::execute::{Built, LayerBuilt};
 
 /// The shape of the JSON document; it goes up when a key changes its meaning or goes away.
-const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// What happened, or would happen, to the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -65,8 +65,7 @@ impl Report<'_> {
             (Action::Pull { .. }, None) => Outcome::WouldPull,
             // Not everything was looked at: an image that may be stale, or stands on one, is not called current.
             (Action::Keep { .. }, _) => {
-                let beneath = self.plan.steps.iter().filter(|other| other.index <= step.index);
-                let in_doubt = beneath.flat_map(|step| &step.notices).any(Notice::leaves_doubt);
+                let in_doubt = self.plan.doubts(step).next().is_some();
                 if in_doubt { Outcome::Kept } else { Outcome::UpToDate }
             }
         }
@@ -201,7 +200,7 @@ impl Report<'_> {
 }
 
 /// Returns a value with the words that people read beside it.
-fn with_text<T: Serialize + std::fmt::Display>(value: &T) -> Value {
+pub(crate) fn with_text<T: Serialize + std::fmt::Display>(value: &T) -> Value {
     let mut document = json!(value);
     document["text"] = json!(value.to_string());
     document

@@ -2,8 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use console::exit::Exit;
 use console::failure::Failure;
@@ -13,21 +12,19 @@ use domain::target::{Target, TargetImage};
 use engine::{Endpoint, Engine};
 use home::{Home, ImageKey, Lock, Roots};
 use jiff::Timestamp;
-use registry::{Registry, RegistryOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::certificates;
-use crate::cli::{CommandLine, OutputFormat, Saving, Task};
+use crate::cli::{CommandLine, OutputFormat, Saving, Surroundings, Task};
 use crate::execute::{Built, Job, Means, execute};
 use crate::failures;
 use crate::lower::Circumstances;
 use crate::observe::{self, Doors, Observation, Prospect, observe};
 use crate::pull::pull;
 use crate::records;
-use crate::report::Report;
+use crate::report::{Report, SCHEMA_VERSION};
 use crate::select::select;
 use crate::switch::{clear, name_again};
-use crate::versions::Checker;
 
 /// How long the end of an interrupted run waits so that the engine hears of it. It kills the step within some 100 ms of
 /// hearing; when it hears nothing it takes up to a second.
@@ -79,41 +76,24 @@ async fn straight_line(
     progress: &Progress,
     switching: &Cell<bool>,
 ) -> Result<Exit, Failure> {
-    let certificates = match &command_line.ca_cert {
-        Some(choice) => Some(
-            certificates::load(choice, command_line.system_certificates.as_deref())
-                .map_err(|error| failures::of_certificates(&error))?,
-        ),
-        None => None,
-    };
-    let home = Home::new(command_line.home.clone(), command_line.custom_home.clone());
-    let roots = Roots::new(&home, command_line.definitions.as_deref());
-    let target = select(command_line, &roots)?;
+    let around = &command_line.around;
+    let certificates = certificates(around)?;
+    let home = Home::new(around.home.clone(), around.custom_home.clone());
+    let roots = Roots::new(&home, around.definitions.as_deref());
+    let target = select(command_line, &roots).map_err(|error| failures::of_select(&error))?;
+    let is_building = command_line.task == Task::Build;
     let secrets = match command_line.secrets.0.is_empty() {
         true => Default::default(),
-        false => command_line.secrets.digests(&home::salt(&home).map_err(|error| failures::of_disk(&error))?),
+        false => {
+            let salt = if is_building { home::salt(&home) } else { home::salt_to_look(&home) };
+            command_line.secrets.digests(&salt.map_err(|error| failures::of_disk(&error))?)
+        }
     };
 
-    let endpoint = Endpoint::find(command_line.docker_host.as_deref()).map_err(|error| failures::of_engine(&error))?;
-    let options = RegistryOptions {
-        docker_config: command_line.docker_config.clone(),
-        extra_roots_pem: certificates.clone().unwrap_or_default(),
-        ..RegistryOptions::default()
-    };
-    let doors = Doors {
-        engine: Engine::connect(&endpoint),
-        registry: Arc::new(Registry::new(options)),
-        checker: Checker {
-            definitions: command_line.definitions.clone(),
-            home: command_line.home.clone(),
-            custom_home: command_line.custom_home.clone(),
-            certificates: command_line.ca_cert.clone(),
-            began: Instant::now(),
-            is_recording: command_line.task == Task::Build,
-        },
-        home,
-        secrets,
-    };
+    let endpoint = Endpoint::find(around.docker_host.as_deref()).map_err(|error| failures::of_engine(&error))?;
+    let agents = target.installs().map(|agent| agent.name.clone()).into_iter().collect();
+    let engine = Engine::connect(&endpoint);
+    let doors = Doors { secrets, ..Doors::open(around, certificates.as_deref(), engine, agents, is_building) };
 
     match command_line.task {
         Task::Plan { exit_code } => {
@@ -150,6 +130,12 @@ async fn straight_line(
             Ok(Exit::Done)
         }
     }
+}
+
+/// Loads the certificates that are to be trusted besides the system's.
+pub(crate) fn certificates(around: &Surroundings) -> Result<Option<Vec<u8>>, Failure> {
+    let load = |choice: &String| certificates::load(choice, around.system_certificates.as_deref());
+    around.ca_cert.as_ref().map(load).transpose().map_err(|error| failures::of_certificates(&error))
 }
 
 async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -> Result<(), Failure> {
@@ -228,8 +214,17 @@ pub(crate) fn save(saving: &Saving) -> Result<Exit, Failure> {
     let home = Home::new(saving.home.clone(), saving.custom_home.clone());
     let path = home::store_saved_image(&home, &saving.name, &saving.choice, saving.replace)
         .map_err(|error| failures::of_save(&error))?;
-    let text = format!("{} is saved in {}\n", saving.name, path.display());
-    console::answer::print(&text).map_err(|error| Failure::new(Exit::TryAgain, &error))?;
+    let name = &saving.name;
+    let next = format!("aicage-builder build --image {name}");
+    let written = match saving.output {
+        OutputFormat::Text => {
+            console::answer::print(&format!("{name} is saved in {}\n  to build it: {next}\n", path.display()))
+        }
+        OutputFormat::Json => console::answer::print_json(&serde_json::json!({
+            "schemaVersion": SCHEMA_VERSION, "command": "save", "name": name, "file": path, "buildCommand": next,
+        })),
+    };
+    written.map_err(|error| Failure::new(Exit::TryAgain, &error))?;
     Ok(Exit::Done)
 }
 

@@ -1,60 +1,71 @@
 //! From what was asked for to the images it means: loads the definitions and chooses the target.
 
-use console::exit::Exit;
-use console::failure::Failure;
+use domain::definition::SavedImage;
 use domain::request::{BaseChoice, BuildRequest, ExtensionChoice, Wanted, WantedAgent};
-use domain::target::{Definitions, Target};
-use home::Roots;
+use domain::target::{Definitions, Target, TargetError};
+use home::{LoadError, Roots};
 
 use crate::cli::{Asked, CommandLine};
-use crate::failures;
+
+/// Says why a request means no images.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SelectError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error("--secret is for extensions, and none is asked for")]
+    SecretsUnused,
+}
 
 /// Chooses the images that a command line asks for.
-pub(crate) fn select(command_line: &CommandLine, roots: &Roots) -> Result<Target, Failure> {
+pub(crate) fn select(command_line: &CommandLine, roots: &Roots) -> Result<Target, SelectError> {
     let wanted = match &command_line.asked {
         Asked::Wanted(wanted) => wanted.clone(),
-        Asked::Saved(name) => {
-            let saved = home::load_saved_image(roots, name).map_err(|error| failures::of_load(&error))?;
-            let extensions = ExtensionChoice {
-                names: saved.choice.extensions,
-                first: saved.choice.extensions_first,
-                image: saved.choice.image_ref.map(|image| image.image().clone()),
-                saved: Some(saved.name),
-            };
-            let (agent, base) = (saved.choice.agent, BaseChoice::Named(saved.choice.base));
-            Wanted::Agent(Box::new(WantedAgent { agent, base, extensions }))
-        }
+        Asked::Saved(name) => saved(home::load_saved_image(roots, name)?),
     };
     let options = &command_line.options;
     let request = BuildRequest {
         wanted,
-        repositories: options.repositories.clone(),
+        repositories: command_line.around.repositories.clone(),
         version: options.version.clone(),
         force: options.force,
         no_cache: options.no_cache,
     };
     let definitions = load(&request, roots)?;
     if !command_line.secrets.0.is_empty() && definitions.extensions.is_empty() {
-        return Err(Failure::of(Exit::Usage, "--secret is for extensions, and none is asked for"));
+        return Err(SelectError::SecretsUnused);
     }
-    Target::select(&request, definitions).map_err(|error| failures::of_target(&error))
+    Ok(Target::select(&request, definitions)?)
+}
+
+/// Chooses the images that a request means.
+pub(crate) fn select_request(request: &BuildRequest, roots: &Roots) -> Result<Target, SelectError> {
+    Ok(Target::select(request, load(request, roots)?)?)
+}
+
+/// Returns what a saved choice asks for.
+pub(crate) fn saved(saved: SavedImage) -> Wanted {
+    let extensions = ExtensionChoice {
+        names: saved.choice.extensions,
+        first: saved.choice.extensions_first,
+        image: saved.choice.image_ref.map(|image| image.image().clone()),
+        saved: Some(saved.name),
+    };
+    let (agent, base) = (saved.choice.agent, BaseChoice::Named(saved.choice.base));
+    Wanted::Agent(Box::new(WantedAgent { agent, base, extensions }))
 }
 
 /// Loads what a request speaks of.
-fn load(request: &BuildRequest, roots: &Roots) -> Result<Definitions, Failure> {
-    let failed = |error| failures::of_load(&error);
-    let base = match request.base_name() {
-        Some(name) => home::load_base(roots, name).map_err(failed)?,
-        None => None,
-    };
+fn load(request: &BuildRequest, roots: &Roots) -> Result<Definitions, LoadError> {
+    let base = request.base_name().map(|name| home::load_base(roots, name)).transpose()?.flatten();
     match &request.wanted {
-        Wanted::Base(name) if base.is_none() => Err(failed(home::base_not_found(roots, name))),
+        Wanted::Base(name) if base.is_none() => Err(home::base_not_found(roots, name)),
         Wanted::Base(_) => Ok(Definitions { base, ..Definitions::default() }),
         Wanted::Agent(wanted) => {
-            let agent = home::load_agent(roots, &wanted.agent).map_err(failed)?;
+            let agent = home::load_agent(roots, &wanted.agent)?;
             let names = wanted.extensions.names.iter();
-            let extensions =
-                names.map(|name| home::load_extension(roots, name)).collect::<Result<_, _>>().map_err(failed)?;
+            let extensions = names.map(|name| home::load_extension(roots, name)).collect::<Result<_, _>>()?;
             Ok(Definitions { agent: Some(agent), base, extensions })
         }
     }

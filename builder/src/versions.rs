@@ -8,6 +8,7 @@ use domain::name::AgentName;
 use domain::version::{FailedAttempt, Place, VersionReport};
 use domain::world::VersionFact;
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::OnceCell;
 
 /// The checker's name, beside this program's own.
 const CHECKER: &str = "aicage-checker";
@@ -32,12 +33,32 @@ pub(crate) struct Checker {
     pub(crate) is_recording: bool,
 }
 
+/// The versions of some agents, asked for in one call when the first is wanted.
+pub(crate) struct Versions {
+    checker: Checker,
+    agents: Vec<AgentName>,
+    found: OnceCell<Vec<VersionFact>>,
+}
+
+impl Versions {
+    pub(crate) fn new(checker: Checker, agents: Vec<AgentName>) -> Self {
+        Self { checker, agents, found: OnceCell::new() }
+    }
+
+    /// Returns what is known of an agent's newest version. One that was not named at first is not asked for.
+    pub(crate) async fn of(&self, agent: &AgentName) -> VersionFact {
+        let found = self.found.get_or_init(|| self.checker.newest(&self.agents)).await;
+        let at = self.agents.iter().position(|name| name == agent);
+        at.and_then(|at| found.get(at)).cloned().unwrap_or(VersionFact::NotAsked)
+    }
+}
+
 impl Checker {
     /// Returns what the checker says about each of `agents`, in their order, asked in one call. That it cannot be asked
     /// is an answer too.
     ///
     /// What was found since this run began is not looked for again, whoever found it.
-    pub(crate) async fn newest(&self, agents: &[AgentName]) -> Vec<VersionFact> {
+    async fn newest(&self, agents: &[AgentName]) -> Vec<VersionFact> {
         if agents.is_empty() {
             return Vec::new();
         }

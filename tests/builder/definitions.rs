@@ -83,3 +83,23 @@ fn a_failure_is_a_document_too() {
     assert_eq!(document["schemaVersion"], 1);
     assert_eq!(document["error"]["exitCode"], 3);
 }
+
+#[test]
+fn saving_says_where_it_saved_and_how_to_build_it() {
+    let story = Story::new(Engine::Docker20);
+    let save = |format: &str| {
+        let mut program = std::process::Command::new(aicage_tests::program("aicage-builder"));
+        program.args(["save", "daily", "tool", "--base", "debian", "--extension", "act", "--format", format]);
+        run(program.arg("--home").arg(story.home()).arg("--custom").arg(story.custom(""))).expect(0)
+    };
+    let file = story.custom("image-extended/daily/image-extended.yml");
+    let text = save("text").stdout.replace(file.to_str().unwrap(), "FILE");
+    insta::assert_snapshot!(text, @"
+    daily is saved in FILE
+      to build it: aicage-builder build --image daily
+    ");
+    let document = save("json").json();
+    assert_eq!(document["file"], file.to_str().unwrap());
+    assert_eq!((&document["schemaVersion"], &document["name"]), (&1.into(), &"daily".into()));
+    assert_eq!(document["buildCommand"], "aicage-builder build --image daily");
+}

@@ -9,6 +9,7 @@ mod extensions;
 mod faults;
 mod image;
 mod interop;
+mod list;
 mod plan;
 mod previous;
 mod programs;

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use aicage_tests::{Engine, Story, on_every_engine, run};
 
-on_every_engine!(plan_leaves_no_trace, plan_changes_nothing_that_is_there);
+on_every_engine!(
+    plan_leaves_no_trace,
+    plan_changes_nothing_that_is_there,
+    a_plan_with_a_secret_makes_no_salt_and_trusts_no_digest_without_it,
+);
 
 /// Returns every path beneath a folder with its time of change.
-fn everything(folder: &Path) -> BTreeSet<(PathBuf, std::time::SystemTime)> {
+pub(crate) fn everything(folder: &Path) -> BTreeSet<(PathBuf, std::time::SystemTime)> {
     let mut found = BTreeSet::new();
     let mut waiting = vec![folder.to_owned()];
     while let Some(path) = waiting.pop() {
@@ -60,4 +64,24 @@ fn plan_changes_nothing_that_is_there(engine: Engine) {
     assert_eq!(everything(story.folder()), before);
     story.build::<&str>([]).expect(0);
     assert_eq!(story.record().unwrap()["record"]["imageId"], id.as_str());
+}
+
+fn a_plan_with_a_secret_makes_no_salt_and_trusts_no_digest_without_it(engine: Engine) {
+    let story = Story::new(engine);
+    story.define_extension("act", "true\n");
+    let with_secret = |command: &str, arguments: &[&str]| {
+        let mut program = story.with(command, &["act"]);
+        run(program.args(["--secret", "id=token,env=TOKEN"]).args(arguments).env("TOKEN", "s3cret"))
+    };
+    let before = everything(story.folder());
+    with_secret("plan", &["--exit-code"]).expect(4);
+    assert_eq!(everything(story.folder()), before);
+    with_secret("build", &[]).expect(0);
+    with_secret("plan", &["--exit-code"]).expect(0);
+
+    std::fs::remove_file(story.home().join("state/builder/salt")).unwrap();
+    let before = everything(story.folder());
+    let planned = with_secret("plan", &["--exit-code"]).expect(4);
+    assert!(planned.stdout.contains("\n  because: secret token changed\n"), "{}", planned.stdout);
+    assert_eq!(everything(story.folder()), before);
 }

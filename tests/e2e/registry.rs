@@ -24,16 +24,16 @@ on_every_engine!(
 const USER: (&str, &str) = ("tester", "s3cret-pa55");
 
 /// A story on a base in a registry.
-struct Published {
-    story: Story,
-    gate: Gate,
+pub(crate) struct Published {
+    pub(crate) story: Story,
+    pub(crate) gate: Gate,
     server: String,
     user: Option<(&'static str, &'static str)>,
 }
 
 impl Published {
     /// Starts a story whose base says `one` and is in the registry but not in the engine.
-    fn start(engine: Engine, user: Option<(&'static str, &'static str)>) -> Self {
+    pub(crate) fn start(engine: Engine, user: Option<(&'static str, &'static str)>) -> Self {
         let server = variable(if user.is_some() { "AICAGE_TEST_REGISTRY_AUTH" } else { "AICAGE_TEST_REGISTRY" });
         let (gate, mut story) = (Gate::before(server.clone()), Story::new(engine));
         story.base_image = format!("{}/{}/aicage-image-base:debian", gate.address, story.repository);
@@ -49,7 +49,7 @@ impl Published {
     /// Puts a base that says `words` into the registry; returns its digest there.
     ///
     /// It goes there by the registry's own address, where the engine knows the layers to be already.
-    fn publish(&self, words: &str) -> String {
+    pub(crate) fn publish(&self, words: &str) -> String {
         let (engine, command) = (self.story.engine, format!("echo {words} > /etc/base"));
         let repository = self.repository().replace(&self.gate.address, &self.server);
         engine.make("aicage-test-base:minbase", &command, &[], &repository, "debian");

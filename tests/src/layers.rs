@@ -60,6 +60,14 @@ impl Story {
         program
     }
 
+    /// Returns `aicage-builder list images` with the story's folders, engine and repositories.
+    pub fn list(&self) -> Command {
+        let mut program = self.program();
+        program.args(["list", "images"]);
+        self.give_options(&mut program);
+        program
+    }
+
     /// Returns `aicage-builder COMMAND AGENT` on the story's base with extensions, in their order.
     pub fn with(&self, command: &str, extensions: &[&str]) -> Command {
         let mut program = self.command(command);

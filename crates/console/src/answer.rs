@@ -4,7 +4,9 @@ use std::io::{self, ErrorKind, Write as _};
 
 use serde::Serialize;
 
-use crate::printable::escape_lines;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::printable::{escape, escape_lines};
 
 /// Writes `text` and a line end, if it has none.
 ///
@@ -22,6 +24,19 @@ pub fn print(text: &str) -> io::Result<()> {
 /// Returns a number of bytes as people read it, in powers of 1000 as the engines count.
 pub fn bytes(count: u64) -> String {
     indicatif::DecimalBytes(count).to_string()
+}
+
+/// Returns rows as the lines of a table: cells in columns, each as wide as its widest cell, two blanks apart.
+pub fn table<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String; COLUMNS]>) -> String {
+    let rows: Vec<_> = rows.into_iter().map(|row| row.map(|cell| escape(&cell).into_owned())).collect();
+    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or_default();
+    let widths: [usize; COLUMNS] = std::array::from_fn(widest);
+    let line = |row: &[String; COLUMNS]| {
+        let cell = |(cell, width): (&String, usize)| format!("{cell}{}", " ".repeat(width - cell.width()));
+        let cells: Vec<_> = row.iter().zip(widths).map(cell).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Writes `document` as JSON for people and programs to read: indented, one document, one line end.
@@ -73,6 +88,16 @@ mod tests {
         let text = escape_json(&value.to_string());
         insta::assert_snapshot!(text, @r#"{"a\u009b":"b\u007f\u202e\u001b"}"#);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn a_table_is_aligned_by_what_is_seen() {
+        let rows = [["NAME", "SIZE", "NOTE"], ["漢字", "1 MB", "a\nb"], ["longer", "", ""]];
+        insta::assert_snapshot!(table(rows.map(|row| row.map(str::to_owned))), @r"
+        NAME    SIZE  NOTE
+        漢字    1 MB  a\nb
+        longer
+        ");
     }
 
     proptest! {

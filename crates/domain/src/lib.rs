@@ -12,6 +12,7 @@ pub mod name;
 pub mod plan;
 pub mod recipe;
 pub mod record;
+pub mod remembered;
 pub mod request;
 pub mod source;
 pub mod target;

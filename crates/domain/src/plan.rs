@@ -109,6 +109,12 @@ impl BuildPlan {
         self.steps.iter().any(|step| !matches!(step.action, Action::Keep { .. }))
     }
 
+    /// Returns why an image that is kept may be out of date: it, or one that it stands on, could not be looked at.
+    pub fn doubts(&self, step: &Step) -> impl Iterator<Item = &Notice> {
+        let beneath = self.steps.iter().take_while(move |other| other.index <= step.index);
+        beneath.flat_map(|step| &step.notices).filter(|notice| notice.leaves_doubt())
+    }
+
     /// Returns everything that a person should know besides.
     pub fn notices(&self) -> impl Iterator<Item = &Notice> {
         self.steps.iter().flat_map(|step| &step.notices)

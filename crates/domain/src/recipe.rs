@@ -125,7 +125,8 @@ impl ImageKind {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads the word that [`ImageKind::as_str`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::Base, Self::Final, Self::Extended].into_iter().find(|kind| kind.as_str() == text)
     }
 }

@@ -1,6 +1,6 @@
 //! What a person asked for, already in this program's words.
 
-use crate::image::{ImageRef, Repository};
+use crate::image::{ImageRef, ReferenceError, Repository};
 use crate::name::{AgentName, BaseName, ExtensionName, ImageName};
 use crate::version::AgentVersion;
 
@@ -72,6 +72,17 @@ pub struct ExtensionChoice {
     pub image: Option<ImageRef>,
     /// The name under which this choice was saved.
     pub saved: Option<ImageName>,
+}
+
+impl ExtensionChoice {
+    /// Returns the name of the image where it is not made of those of its parts.
+    ///
+    /// # Errors
+    /// [`ReferenceError`] when the saved name cannot be a tag.
+    pub fn own_name(&self, repositories: &Repositories) -> Option<Result<ImageRef, ReferenceError>> {
+        let saved = |saved: &ImageName| repositories.extended.with_tag(&saved.as_str().to_lowercase());
+        self.image.clone().map(Ok).or_else(|| self.saved.as_ref().map(saved))
+    }
 }
 
 /// An agent's image, with extensions or without.

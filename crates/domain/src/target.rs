@@ -16,6 +16,14 @@ pub const OUTGOING_SUFFIX: &str = "-outgoing";
 /// The tag's ending under which a new image waits until it takes its name.
 pub const STAGING_SUFFIX: &str = "-staging";
 
+/// Says whether an image's name ends like those that an image has beside or before its own.
+pub fn is_of_passage(image: &ImageRef) -> bool {
+    let tag = image.tag().unwrap_or_default();
+    let unnumbered = tag.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_between = unnumbered != tag && unnumbered.strip_suffix('-').is_some_and(|tag| tag.ends_with(STAGING_SUFFIX));
+    is_between || [PREVIOUS_SUFFIX, OUTGOING_SUFFIX, STAGING_SUFFIX].iter().any(|suffix| tag.ends_with(suffix))
+}
+
 /// The definitions that a request speaks of, as they were loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Definitions {
@@ -385,14 +393,12 @@ impl Chain {
                 return Err(TargetError::Twice(extension.name.to_string()));
             }
         }
-        let extended = |tag: &str| repositories.extended.with_tag(tag).map_err(TargetError::ExtendedImage);
-        let name = match (&chosen.image, &chosen.saved) {
-            (Some(image), _) => image.clone(),
-            (None, Some(saved)) => extended(&saved.as_str().to_lowercase())?,
-            (None, None) => {
+        let name = match chosen.own_name(repositories) {
+            Some(name) => name.map_err(TargetError::ExtendedImage)?,
+            None => {
                 let names: Vec<_> = extensions.iter().map(|extension| extension.name.as_str()).collect();
                 let tag = format!("{tag}-{}", names.join("-")).to_lowercase();
-                extended(&tag)?
+                repositories.extended.with_tag(&tag).map_err(TargetError::ExtendedImage)?
             }
         };
         let mut layers: Vec<_> = extensions.into_iter().map(Ingredient::Extension).collect();

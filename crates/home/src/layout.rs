@@ -118,7 +118,12 @@ impl Home {
 
     /// Returns the file with this program's record of an image.
     pub fn record(&self, kind: ImageKind, key: &ImageKey) -> PathBuf {
-        self.root.join("state/builder/record").join(kind.as_str()).join(format!("{}.json", key.0))
+        self.records(kind).join(format!("{}.json", key.0))
+    }
+
+    /// Returns the folder with this program's records of all images of a kind.
+    pub fn records(&self, kind: ImageKind) -> PathBuf {
+        self.root.join("state/builder/record").join(kind.as_str())
     }
 
     /// Returns the file that is locked while an image is looked at and built.

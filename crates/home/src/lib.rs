@@ -26,4 +26,4 @@ pub use extension_hash::extension_hash;
 pub use layout::{Home, ImageKey, LogSubject};
 pub use lock::Lock;
 pub use log::BuildLog;
-pub use salt::salt;
+pub use salt::{salt, salt_to_look};

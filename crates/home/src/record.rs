@@ -71,6 +71,29 @@ pub fn store_record(
     Ok(aside)
 }
 
+/// Returns every record, ordered by kind and file name; what cannot be read is told and never missing.
+pub fn list_records(home: &Home) -> Vec<RecordFact> {
+    let kinds = [ImageKind::Base, ImageKind::Final, ImageKind::Extended];
+    kinds.iter().flat_map(|kind| records_in(&home.records(*kind))).collect()
+}
+
+fn records_in(folder: &Path) -> Vec<RecordFact> {
+    let damaged = |error: io::Error| vec![RecordFact::Damaged(format!("{}: {error}", folder.display()))];
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return damaged(error),
+    };
+    let mut paths = match entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>() {
+        Ok(paths) => paths,
+        Err(error) => return damaged(error),
+    };
+    // Beside the records are those that were set aside, and files of a run that is writing one.
+    paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
+    paths.sort();
+    paths.iter().map(|path| load(path)).filter(|fact| *fact != RecordFact::Missing).collect()
+}
+
 fn load(path: &Path) -> RecordFact {
     let damaged = |why: String| RecordFact::Damaged(format!("{}: {why}", path.display()));
     match read(path) {
@@ -234,6 +257,22 @@ mod tests {
         for length in 0..whole.len() - 2 {
             assert!(parse(&whole[..length]).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn all_records_are_listed_and_damage_among_them() {
+        let (_folder, home, key) = settled();
+        assert_eq!(list_records(&home), []);
+        let extended = Record { kind: ImageKind::Extended, ..record() };
+        store_record(&home, &key, &extended, now()).unwrap();
+        store_record(&home, &key, &record(), now()).unwrap();
+        let folder = home.records(ImageKind::Final);
+        fs::write(folder.join("a.json"), "{").unwrap();
+        fs::write(folder.join("b.json.damaged-1"), "{").unwrap();
+        let listed = list_records(&home);
+        assert!(matches!(&listed[0], RecordFact::Damaged(why) if why.contains("a.json")), "{listed:?}");
+        let found = |record| RecordFact::Found(Box::new(record));
+        assert_eq!(listed[1..], [found(record()), found(extended)]);
     }
 
     #[test]

@@ -26,14 +26,32 @@ pub fn salt(home: &Home) -> Result<[u8; SALT_BYTES], DiskError> {
     let path = home.salt();
     match read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut salt = [0; SALT_BYTES];
-            getrandom::fill(&mut salt).map_err(|error| failed("make", &path)(error.into()))?;
+            let salt = random(&path)?;
             // Of several who make one at the same time, the first one's is everybody's.
             create_file_with(&path, &salt, SALT_MODE)?;
             read(&path).map_err(failed("read", &path))
         }
         salt => salt.map_err(failed("read", &path)),
     }
+}
+
+/// Returns the salt of this home for a look that changes nothing. Where none was made yet it is one that nobody has: no
+/// digest made with it equals one that was written down.
+///
+/// # Errors
+/// [`DiskError`] when it cannot be read, or the file holds something else.
+pub fn salt_to_look(home: &Home) -> Result<[u8; SALT_BYTES], DiskError> {
+    let path = home.salt();
+    match read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => random(&path),
+        salt => salt.map_err(failed("read", &path)),
+    }
+}
+
+fn random(path: &Path) -> Result<[u8; SALT_BYTES], DiskError> {
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(|error| failed("make", path)(error.into()))?;
+    Ok(salt)
 }
 
 fn read(path: &Path) -> io::Result<[u8; SALT_BYTES]> {
@@ -66,6 +84,15 @@ mod tests {
         assert_ne!(salt(&other).unwrap(), first);
         assert_eq!(fs::metadata(home.salt()).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(home.salt().parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_look_makes_none() {
+        let (_folder, home) = settled();
+        assert_ne!(salt_to_look(&home).unwrap(), salt_to_look(&home).unwrap());
+        assert!(!home.root().exists());
+        let made = salt(&home).unwrap();
+        assert_eq!(salt_to_look(&home).unwrap(), made);
     }
 
     #[test]

@@ -290,3 +290,10 @@ fn an_extension_is_asked_for_once() {
     let definitions = Definitions { extensions: extensions(&["act", "gh", "act"]), ..ours("codex") };
     insta::assert_snapshot!(chain(selected_of(definitions, named("debian"), ExtensionChoice::default())), @"extension act is asked for twice");
 }
+
+#[test]
+fn names_of_passage_are_told_from_those_that_stay() {
+    let passes = |tag: &str| is_of_passage(&format!("aicage:{tag}").parse().unwrap());
+    assert!(["a-previous", "a-outgoing", "a-staging", "a-staging-12"].into_iter().all(passes));
+    assert!(!["a", "a-debian-12", "a-staging-x", "previous"].into_iter().any(passes));
+}
