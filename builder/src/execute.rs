@@ -199,6 +199,7 @@ async fn make(
             }
         }
     }
+    witness.end();
     if let Some(failure) = failed {
         clear(wanted, engine).await;
         return Err(failure);

@@ -8,6 +8,7 @@ mod list;
 mod lower;
 mod observe;
 mod pull;
+mod raw;
 mod records;
 mod remotes;
 mod report;

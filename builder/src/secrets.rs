@@ -163,9 +163,19 @@ impl Masker {
         Self { hidden, kept: BTreeMap::new() }
     }
 
+    /// Says whether there is anything to hide.
+    pub(crate) fn hides(&self) -> bool {
+        !self.hidden.is_empty()
+    }
+
+    /// Returns the streams of which something was kept back.
+    pub(crate) fn streams(&self) -> Vec<String> {
+        self.kept.iter().filter(|(_, kept)| !kept.is_empty()).map(|(stream, _)| stream.clone()).collect()
+    }
+
     /// Returns what can be shown of `stream` now that `bytes` came.
     pub(crate) fn take(&mut self, stream: &str, bytes: &[u8]) -> Vec<u8> {
-        if self.hidden.is_empty() {
+        if !self.hides() {
             return bytes.to_vec();
         }
         let mut all = self.kept.remove(stream).unwrap_or_default();

@@ -7,6 +7,7 @@ use buildkit::progress::{Event, Stream};
 use console::progress::{Event as Shown, Mode, Progress};
 use home::BuildLog;
 
+use crate::raw::RawMasker;
 use crate::secrets::{Masker, Secrets};
 
 /// Sees every event of a build, hides secrets, and tells of it.
@@ -14,12 +15,13 @@ pub(crate) struct Witness<'a> {
     progress: &'a Progress,
     log: &'a mut BuildLog,
     masker: Masker,
+    raw: RawMasker,
     names: BTreeMap<String, String>,
 }
 
 impl<'a> Witness<'a> {
     pub(crate) fn new(progress: &'a Progress, log: &'a mut BuildLog, secrets: &Secrets) -> Self {
-        Self { progress, log, masker: Masker::new(secrets), names: BTreeMap::new() }
+        Self { progress, log, masker: Masker::new(secrets), raw: RawMasker::new(secrets), names: BTreeMap::new() }
     }
 
     /// Says whether BuildKit's own documents are to be shown.
@@ -54,9 +56,21 @@ impl<'a> Witness<'a> {
             }
             Event::Started { .. } | Event::Cached { .. } | Event::Log { .. } | Event::Part { .. } => self.tell(event),
             Event::Raw(document) => {
-                let text = self.masker.masked_text(&document.to_string());
-                self.progress.show(Shown::Raw(&text));
+                if let Some(document) = self.raw.take(document) {
+                    self.progress.show(Shown::Raw(&document.to_string()));
+                }
             }
+        }
+    }
+
+    /// Shows what was kept back, as there will be no more events.
+    pub(crate) fn end(&mut self) {
+        for vertex in self.masker.streams() {
+            let bytes = self.masker.end(&vertex);
+            self.tell(&Event::Log { vertex, stream: Stream::Output, bytes });
+        }
+        if let Some(document) = self.raw.end() {
+            self.progress.show(Shown::Raw(&document.to_string()));
         }
     }
 

@@ -8,7 +8,7 @@ use aicage_tests::running::{Running, parent, processes, write_program};
 use aicage_tests::{Engine, Story, TOOL, on_every_engine, variable};
 use serde_json::json;
 
-on_every_engine!(no_secret_is_told_anywhere);
+on_every_engine!(no_secret_is_told_anywhere, no_half_of_a_secret_is_told_while_a_step_runs);
 
 const USER: &str = "tester";
 const PASSWORD: &str = "s3cret-pa55";
@@ -97,5 +97,43 @@ fn no_secret_is_told_anywhere(engine: Engine) {
     }
     for secret in [PASSWORD, PROXY_PASSWORD] {
         assert!(!engine.holds(&story.image(), secret), "{secret} is in a file of the image");
+    }
+}
+
+/// Returns what stands in any base64 text that a word is part of, wherever it begins.
+fn in_base64(word: &str) -> Vec<String> {
+    // Of the first and the last group, part belongs to what is around the word.
+    let inner = |before: usize| {
+        let text = base64(format!("{}{word}", &"xx"[..before]).as_bytes());
+        let groups = (before + word.len()) / 3;
+        text[if before == 0 { 0 } else { 4 }..4 * groups].to_owned()
+    };
+    (0..3).map(inner).collect()
+}
+
+fn no_half_of_a_secret_is_told_while_a_step_runs(engine: Engine) {
+    let story = Story::new(engine);
+    let secret = "correct-horse-battery";
+    let (one, two) = secret.split_at(9);
+    story.define_extension(
+        "act",
+        &format!("cat \"$AICAGE_SECRETS/token\" >&2\nprintf ' {one}'\nsleep 0.5\nprintf '{two} end'\n"),
+    );
+    for (mode, last) in [("plain", "end"), ("rawjson", "")] {
+        story.write_custom("extensions/act/mode", mode);
+        let mut command = story.with("build", &["act"]);
+        command.args(["--no-cache", "--force", "--progress", mode, "--secret", "id=token,env=TOKEN"]);
+        let ran = aicage_tests::run(command.env("TOKEN", secret)).expect(0);
+        assert!(ran.stderr.contains(last), "{}", ran.stderr);
+        for word in in_base64(secret).iter().map(String::as_str).chain([secret]) {
+            assert!(!ran.stderr.contains(word), "{word} is told: {}", ran.stderr);
+        }
+        if mode == "rawjson" {
+            let documents = ran.stderr.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let logs = documents.flat_map(|document| document["logs"].as_array().cloned().unwrap_or_default());
+            let data: Vec<_> = logs.map(|log| log["data"].as_str().unwrap().to_owned()).collect();
+            let masked = in_base64("***").iter().any(|masked| data.iter().any(|data| data.contains(masked)));
+            assert!(masked, "nothing was masked: {data:?}");
+        }
     }
 }
