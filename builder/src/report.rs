@@ -99,7 +99,9 @@ impl Report<'_> {
         }
         let mut line = |line: String| writeln!(text, "  {line}").expect("writing to a String cannot fail");
         if let Some(built) = self.built(step) {
-            built.layers.iter().for_each(|layer| line(told(layer)));
+            if let Action::Build { build, .. } = &step.action {
+                steps_of(build).filter_map(|(at, _)| built.layers.get(at)).for_each(|layer| line(told(layer)));
+            }
             if built.replaced {
                 line(format!("the image before it is {}", self.wanted(step).previous().familiar()));
             }
@@ -180,7 +182,7 @@ impl Report<'_> {
                     "addedBytes": after.and_then(|layer| layer.size_bytes),
                 })
             };
-            build.ingredients.layers.iter().enumerate().map(step).collect::<Vec<_>>()
+            steps_of(build).map(step).collect::<Vec<_>>()
         });
         json!({
             "image": wanted.image.familiar(),
@@ -216,7 +218,12 @@ fn steps_ahead(build: &Build) -> Vec<String> {
         let name = crate::lower::told(&layer.kind);
         if at < build.unchanged { format!("unchanged: {name}") } else { format!("step: {name}{on}") }
     };
-    build.ingredients.layers.iter().enumerate().map(step).collect()
+    steps_of(build).map(step).collect()
+}
+
+/// Returns the layers for which something is run, with their numbers among all.
+fn steps_of(build: &Build) -> impl Iterator<Item = (usize, &Layer)> {
+    build.ingredients.layers.iter().enumerate().filter(|(_, layer)| layer.kind.is_step())
 }
 
 fn told(layer: &LayerBuilt) -> String {

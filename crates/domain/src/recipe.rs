@@ -170,6 +170,11 @@ impl LayerKind {
             Self::Dockerfile => "dockerfile".to_owned(),
         }
     }
+
+    /// Says whether anything is run for it. Shares alone are for whoever starts the image.
+    pub fn is_step(&self) -> bool {
+        !matches!(self, Self::Extension { kind: ExtensionKind::SharesOnly, .. })
+    }
 }
 
 /// What a build puts upon the image beneath it.
