@@ -230,7 +230,15 @@ async fn between(
     if !has_dockerfile || recipe.ingredients.layers.len() < 2 {
         return Ok(None);
     }
-    let can = buildkit.chains_dockerfiles(session, &random_id()).await.map_err(|error| failures::of_solve(&error))?;
+    let mut attempts = 1..=SOLVE_ATTEMPTS;
+    let can = loop {
+        attempts.next();
+        match buildkit.chains_dockerfiles(session, &random_id()).await {
+            // An engine may still be busy with ending what a killed client asked it.
+            Err(SolveError::Abandoned(_)) if !attempts.is_empty() => tokio::time::sleep(SOLVE_PAUSE).await,
+            answer => break answer.map_err(|error| failures::of_solve(&error))?,
+        }
+    };
     Ok((!can).then(|| job.wanted().between()))
 }
 
