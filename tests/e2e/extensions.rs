@@ -1,5 +1,12 @@
 //! Extended images: the user's extensions upon a final image, or beneath its agent.
 
+mod dockerfiles;
+mod names;
+mod published;
+mod reruns;
+mod scripts;
+mod secrets;
+
 use aicage_tests::{Engine, Story, on_every_engine, run};
 
 on_every_engine!(a_dockerfile_stands_between_two_scripts);
