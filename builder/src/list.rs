@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Listing, OutputFormat};
 use crate::failures;
-use crate::observe::{Doors, ObserveError, observe};
+use crate::observe::{Doors, ObserveError, look_ahead, observe};
 use crate::remotes::chain;
 use crate::run::certificates;
 use candidates::{Candidate, Sightings, Verdict};
@@ -94,7 +94,8 @@ async fn look_at(candidate: Candidate, doors: &Doors) -> Result<Row, ObserveErro
             return Ok(row(State::Kept { notices: Vec::new(), because: Some(because) }));
         }
     };
-    let world = match observe(&target, doors).await {
+    let seen = async { observe(&target, look_ahead(&target, doors).await?, doors).await };
+    let world = match seen.await {
         Ok(observation) => observation.world,
         Err(error @ ObserveError::Context { .. }) => return Ok(row(State::Refused { because: chain(&error) })),
         Err(error @ ObserveError::Engine(_)) => return Err(error),
