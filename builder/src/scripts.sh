@@ -11,7 +11,13 @@ for script in "$@"; do
   IFS= read -r first <"$script"
   case $first in
     '#!'*) "$script" ;;
-    *) bash "$script" ;;
+    *)
+      if ! command -v bash >/dev/null; then
+        echo "${script#"$folder"/} does not begin with a line such as #!/bin/sh, and this image has no bash to run it" >&2
+        exit 127
+      fi
+      bash "$script"
+      ;;
   esac
   code=$?
   if [ "$code" -ne 0 ]; then
