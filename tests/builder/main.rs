@@ -6,3 +6,4 @@ mod faults;
 mod hostile;
 mod offline;
 mod proxy;
+mod rules;
