@@ -131,6 +131,9 @@ pub(crate) fn of_solve(error: &SolveError) -> Failure {
             Failure::new(Exit::TryAgain, error).hint("run it again")
         }
         SolveError::Dockerfile { .. } => Failure::new(Exit::Definition, error),
+        SolveError::Elsewhere { .. } => Failure::new(Exit::Definition, error).hint(
+            "end an extension's Dockerfile with a stage FROM ${BASE_IMAGE}; any other would lose what is beneath",
+        ),
         SolveError::NoSecret { .. } => Failure::new(Exit::Usage, error),
         SolveError::Config(_) | SolveError::Graph(_) => Failure::new(Exit::Integrity, error),
     }

@@ -223,16 +223,19 @@ fn dockerfile(
     local_only: bool,
     circumstances: &Circumstances,
 ) -> Dockerfile {
-    let beneath = beneath.familiar();
-    let build_arguments = match &layer.kind {
-        LayerKind::Extension { name, .. } => variables([("BASE_IMAGE", &beneath), ("EXTENSION", &name.to_string())]),
-        LayerKind::Agent { .. } | LayerKind::Dockerfile => variables([("FROM_IMAGE", &beneath)]),
+    let named = beneath.familiar();
+    let (build_arguments, upon) = match &layer.kind {
+        LayerKind::Extension { name, .. } => {
+            (variables([("BASE_IMAGE", &named), ("EXTENSION", &name.to_string())]), Some(beneath.to_string()))
+        }
+        LayerKind::Agent { .. } | LayerKind::Dockerfile => (variables([("FROM_IMAGE", &named)]), None),
     };
     Dockerfile {
         name: told(&layer.kind),
         context: folder(&layer.kind),
         dockerfile: dockerfile_folder(&layer.kind),
         build_arguments,
+        upon,
         local_only,
         proxies: circumstances.proxies.clone(),
         wrap: Wrap {

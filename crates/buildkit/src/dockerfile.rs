@@ -30,6 +30,8 @@ pub struct Dockerfile {
     pub dockerfile: String,
     /// Values of its `ARG`s.
     pub build_arguments: BTreeMap<String, String>,
+    /// The image that its result must be made on, as a whole reference with its registry; `None` where any will do.
+    pub upon: Option<String>,
     /// Whether the engine must take the images that it names from its own store, without asking a registry.
     pub local_only: bool,
     /// Proxies for its processes; they are no part of the cache key.
@@ -118,6 +120,7 @@ mod tests {
             context: "files".to_owned(),
             dockerfile: "definition".to_owned(),
             build_arguments: BTreeMap::from([("BASE_IMAGE".to_owned(), "x:1".to_owned())]),
+            upon: None,
             local_only: true,
             proxies: Proxies { http: "http://proxy".to_owned(), ..Proxies::default() },
             wrap: Wrap::default(),

@@ -55,6 +55,14 @@ pub enum SolveError {
         /// What BuildKit says of it; it names the line of what cannot be read.
         message: String,
     },
+    /// The last stage of a Dockerfile is not made on the image that it must be made on.
+    #[error("{name}: the last stage of its Dockerfile is not made from {image}")]
+    Elsewhere {
+        /// The Dockerfile's name.
+        name: String,
+        /// That image.
+        image: String,
+    },
     /// A process needs a secret that the session does not have.
     #[error("{step} needs the secret {id}, which was not given")]
     NoSecret {
@@ -77,6 +85,7 @@ impl ServeError {
         match self {
             Self::Config(error) => SolveError::Config(error),
             Self::Graph(error) => SolveError::Graph(error),
+            Self::Elsewhere(name, image) => SolveError::Elsewhere { name, image },
             Self::Look(doing, status) => failure(observer, lowered, Some(doing), status),
             Self::Build(status) => failure(observer, lowered, None, status),
             Self::Frontend(name, status) => match failure(observer, lowered, None, status) {

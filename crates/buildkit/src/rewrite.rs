@@ -113,31 +113,39 @@ impl Graph {
     /// Returns the image whose file system `output` is made on, as its reference and whether only the engine's store
     /// is asked for it; nothing if it is made on an empty one or on something else.
     pub(crate) fn image_below(&self, output: &Output) -> Option<(String, bool)> {
-        let mut output = output.clone();
-        loop {
-            let op = self.operation(&output.digest)?;
-            let below = match op.op? {
-                pb::op::Op::Source(source) => {
-                    let reference = source.identifier.strip_prefix("docker-image://")?.to_owned();
-                    let local_only = source.attrs.get("image.resolvemode").is_some_and(|mode| mode == "local");
-                    return Some((reference, local_only));
+        let lowest = std::iter::successors(Some(output.clone()), |output| self.below(output)).last()?;
+        let pb::op::Op::Source(source) = self.operation(&lowest.digest)?.op? else {
+            return None;
+        };
+        let reference = source.identifier.strip_prefix("docker-image://")?.to_owned();
+        let local_only = source.attrs.get("image.resolvemode").is_some_and(|mode| mode == "local");
+        Some((reference, local_only))
+    }
+
+    /// Says whether the file system of `output` is made on that of `other`, or is the same.
+    pub(crate) fn stands_on(&self, output: &Output, other: &Output) -> bool {
+        std::iter::successors(Some(output.clone()), |output| self.below(output)).any(|output| output == *other)
+    }
+
+    /// Returns the file system that the one of `output` is made from by one operation.
+    fn below(&self, output: &Output) -> Option<Output> {
+        let op = self.operation(&output.digest)?;
+        let below = match op.op? {
+            pb::op::Op::Exec(exec) => exec.mounts.iter().find(|mount| mount.output == output.index)?.input,
+            pb::op::Op::File(file) => {
+                let inputs = op.inputs.len() as i64;
+                let mut target = file.actions.iter().find(|action| action.output == output.index)?.input;
+                // A number behind the inputs is that of an action in front.
+                while target >= inputs {
+                    target = file.actions.get(usize::try_from(target - inputs).ok()?)?.input;
                 }
-                pb::op::Op::Exec(exec) => exec.mounts.iter().find(|mount| mount.output == output.index)?.input,
-                pb::op::Op::File(file) => {
-                    let inputs = op.inputs.len() as i64;
-                    let mut target = file.actions.iter().find(|action| action.output == output.index)?.input;
-                    // A number behind the inputs is that of an action in front.
-                    while target >= inputs {
-                        target = file.actions.get(usize::try_from(target - inputs).ok()?)?.input;
-                    }
-                    target
-                }
-                pb::op::Op::Merge(merge) => merge.inputs.first()?.input,
-                pb::op::Op::Build(_) | pb::op::Op::Diff(_) => return None,
-            };
-            let input = op.inputs.get(usize::try_from(below).ok()?)?;
-            output = Output { digest: input.digest.clone(), index: input.index };
-        }
+                target
+            }
+            pb::op::Op::Merge(merge) => merge.inputs.first()?.input,
+            pb::op::Op::Source(_) | pb::op::Op::Build(_) | pb::op::Op::Diff(_) => return None,
+        };
+        let input = op.inputs.get(usize::try_from(below).ok()?)?;
+        Some(Output { digest: input.digest.clone(), index: input.index })
     }
 }
 
@@ -221,6 +229,10 @@ mod tests {
         d: /bin/ls [2] ["/bin/ls"] ["OWN=own"] [("/", 0)]
         "#);
         assert_eq!(ours.image_below(&taken), Some(("docker.io/library/debian:bookworm".to_owned(), true)));
+        let bottom = Output { digest: ours.digests()[0].clone(), index: 0 };
+        let folder = Output { digest: ours.digests()[1].clone(), index: 0 };
+        assert!(ours.stands_on(&taken, &bottom) && ours.stands_on(&taken, &taken));
+        assert!(!ours.stands_on(&taken, &folder) && !ours.stands_on(&bottom, &taken));
 
         let before = ours.digests().len();
         let again = ours.absorb(ours.definition(&taken), &dockerfile()).unwrap().unwrap();

@@ -21,6 +21,8 @@ pub(crate) enum ServeError {
     /// A Dockerfile's frontend failed; the text is the Dockerfile's name.
     Frontend(String, Status),
     Build(Status),
+    /// What a Dockerfile made does not stand on what it must; the texts are its name and that image.
+    Elsewhere(String, String),
     Config(ConfigError),
     Graph(DamagedGraph),
 }
@@ -53,6 +55,9 @@ pub(crate) async fn serve(
         Ok(()) => {}
         Err(ServeError::Look(_, status) | ServeError::Frontend(_, status) | ServeError::Build(status)) => {
             gateway.fail(status).await;
+        }
+        Err(ServeError::Elsewhere(name, image)) => {
+            gateway.fail(&Status::invalid_argument(format!("{name} does not stand on {image}"))).await;
         }
         Err(ServeError::Config(error)) => gateway.fail(&Status::invalid_argument(error.to_string())).await,
         Err(ServeError::Graph(error)) => gateway.fail(&Status::internal(error.to_string())).await,
@@ -165,8 +170,23 @@ impl Making<'_> {
         let config = result.metadata.remove(crate::gateway::CONFIG_KEY).unwrap_or_else(|| b"{}".to_vec());
         self.config = ImageConfig::parse(&config).map_err(ServeError::Config)?;
         let definition = definition_of(result).map_err(failed)?;
-        self.root = self.graph.absorb(definition, dockerfile).map_err(ServeError::Graph)?;
-        Ok(())
+        let before =
+            std::mem::replace(&mut self.root, self.graph.absorb(definition, dockerfile).map_err(ServeError::Graph)?);
+        match &dockerfile.upon {
+            Some(image) if !self.stands_on(before.as_ref(), image) => {
+                Err(ServeError::Elsewhere(dockerfile.name.clone(), image.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says whether the file system is made on that of the parts in front, or where there are none, on an image.
+    fn stands_on(&self, before: Option<&Output>, image: &str) -> bool {
+        match (&self.root, before) {
+            (None, _) => false,
+            (Some(root), Some(before)) => self.graph.stands_on(root, before),
+            (Some(root), None) => self.graph.image_below(root).is_some_and(|(found, _)| is_same_image(&found, image)),
+        }
     }
 
     /// Ends a part, before which the history had this length.
@@ -184,6 +204,15 @@ impl Making<'_> {
         }
         self.closed = self.graph.digests().len();
         self.lowered.push(lowered);
+    }
+}
+
+/// Compares two whole references. Older frontends add the digest of what they found to the one that they were given.
+fn is_same_image(found: &str, wanted: &str) -> bool {
+    match (found.split_once('@'), wanted.split_once('@')) {
+        (Some((_, found)), Some((_, wanted))) => found == wanted,
+        (Some((found, _)), None) => found == wanted,
+        (None, _) => found == wanted,
     }
 }
 

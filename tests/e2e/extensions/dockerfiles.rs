@@ -12,6 +12,7 @@ on_every_engine!(
     a_dockerfile_has_its_arguments_its_context_and_its_stages,
     extensions_are_installed_in_the_users_order,
     no_name_for_a_moment_is_left,
+    a_dockerfile_that_loses_what_is_beneath_is_refused,
 );
 
 /// A Dockerfile of two stages, one of them on another image than the one beneath.
@@ -155,4 +156,31 @@ fn no_name_for_a_moment_is_left(engine: Engine) {
     let previous = "/extended:tool-debian-a-b-c-previous".to_owned();
     assert_eq!(names(&story), expected.into_iter().chain([previous]).collect());
     assert_eq!(engine.run(&story.extended("a-b-c"), &["cat", "/opt/c"]).trim(), "again");
+}
+
+fn a_dockerfile_that_loses_what_is_beneath_is_refused(engine: Engine) {
+    let story = Story::new(engine);
+    story.define_extension("before", "true\n");
+    story.define_dockerfile_extension("lost", "RUN true\n");
+    let texts = [
+        "ARG BASE_IMAGE\nFROM scratch\nCOPY Dockerfile /\n".to_owned(),
+        format!("FROM {}\nRUN true\n", story.base_image),
+        format!("ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}} AS first\nFROM {}\nCOPY --from=first / /\n", story.base_image),
+    ];
+    for text in texts {
+        story.write_custom("extensions/lost/Dockerfile", &text);
+        // On engines without named contexts it stands on an image of the engine both times, else only the second time.
+        for (extensions, image) in [(["before", "lost"], "before-lost"), (["lost", "before"], "lost-before")] {
+            let refused = story.extend(&extensions).expect(3);
+            let told = "extension lost: the last stage of its Dockerfile is not made from ";
+            assert!(refused.stderr.contains(told) && refused.stderr.contains("\nhint: "), "{}", refused.stderr);
+            assert!(engine.image(&story.extended(image)).is_none());
+        }
+    }
+    // One that adds to the config alone is made of nothing else.
+    story.write_custom("extensions/lost/Dockerfile", "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nENV LOST=found\n");
+    for extensions in [["before", "lost"], ["lost", "before"]] {
+        story.extend(&extensions).expect(0);
+        assert!(engine.run(&story.extended(&extensions.join("-")), &["env"]).contains("LOST=found"));
+    }
 }
