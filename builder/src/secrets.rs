@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use domain::digest::{Digest, Framed};
@@ -73,8 +74,10 @@ impl FromStr for SecretSource {
 /// Says why a secret cannot be had. The text holds nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
-    #[error("secret {id}: {} cannot be read", path.display())]
-    Unreadable { id: String, path: PathBuf, source: std::io::Error },
+    #[error("secret {id}: {} cannot be read: {why}", path.display())]
+    Unreadable { id: String, path: PathBuf, why: std::io::Error },
+    #[error("secret {id}: there is neither a variable nor a file of that name; write id={id},src=FILE or env=VARIABLE")]
+    Nowhere { id: String },
     #[error("secret {id}: the variable {variable} is not set")]
     Unset { id: String, variable: String },
     #[error("secret {id} is larger than {SECRET_LIMIT_BYTES} bytes")]
@@ -121,11 +124,12 @@ impl Secrets {
 fn read(source: &SecretSource, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Vec<u8>, SecretError> {
     let id = source.id.clone();
     let file = |path: &PathBuf| {
-        let failed = |error| SecretError::Unreadable { id: id.clone(), path: path.clone(), source: error };
-        if fs::metadata(path).map_err(failed)?.len() > SECRET_LIMIT_BYTES {
-            return Err(SecretError::TooLarge { id: id.clone() });
-        }
-        fs::read(path).map_err(failed)
+        let failed = |why| SecretError::Unreadable { id: id.clone(), path: path.clone(), why };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        // It need not be a regular file, so what it says of its length means nothing.
+        file.take(SECRET_LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes)
     };
     let set = |name: &str| variable(name).map(|value| value.into_encoded_bytes());
     let value = match &source.place {
@@ -135,6 +139,7 @@ fn read(source: &SecretSource, variable: &dyn Fn(&str) -> Option<OsString>) -> R
         }
         Place::Id => match set(&source.id) {
             Some(value) => value,
+            None if !Path::new(&source.id).exists() => return Err(SecretError::Nowhere { id }),
             None => file(&PathBuf::from(&source.id))?,
         },
     };
@@ -227,6 +232,8 @@ impl Masker {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn source(text: &str) -> Result<SecretSource, String> {
@@ -271,6 +278,8 @@ mod tests {
         assert_eq!(value("id=TOKEN"), b"from a variable");
         assert!(matches!(read("id=a,env=OTHER"), Err(SecretError::Unset { .. })));
         assert!(matches!(read("id=a,src=/nowhere/at/all"), Err(SecretError::Unreadable { .. })));
+        assert!(matches!(read("id=nowhere-at-all"), Err(SecretError::Nowhere { .. })));
+        assert!(matches!(read("id=a,src=/dev/zero"), Err(SecretError::TooLarge { .. })));
         fs::write(&path, vec![b'x'; SECRET_LIMIT_BYTES as usize + 1]).unwrap();
         assert!(matches!(read(&format!("id=a,src={}", path.display())), Err(SecretError::TooLarge { .. })));
         let twice = [source("id=TOKEN").unwrap(), source("id=TOKEN").unwrap()];
