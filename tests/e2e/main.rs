@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "this is test code")]
 #![expect(clippy::print_stdout, reason = "what a run could not prove, or how long it took, is for whoever reads it")]
 
+mod bases;
 mod certificates;
 mod decisions;
 mod examples;

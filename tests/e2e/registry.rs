@@ -21,7 +21,7 @@ on_every_engine!(
 );
 
 /// The user that the registry with authentication knows.
-const USER: (&str, &str) = ("tester", "s3cret-pa55");
+pub(crate) const USER: (&str, &str) = ("tester", "s3cret-pa55");
 
 /// A story on a base in a registry.
 pub(crate) struct Published {
@@ -42,7 +42,7 @@ impl Published {
         published
     }
 
-    fn repository(&self) -> &str {
+    pub(crate) fn repository(&self) -> &str {
         self.story.base_image.rsplit_once(':').unwrap().0
     }
 
@@ -68,7 +68,7 @@ impl Published {
     }
 
     /// Returns the digest by which the registry itself knows the base.
-    fn digest_there(&self) -> String {
+    pub(crate) fn digest_there(&self) -> String {
         let path = format!("{}/aicage-image-base/manifests/debian", self.story.repository);
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--head", "--noproxy", "*"]);
@@ -93,7 +93,7 @@ impl Published {
         std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
     }
 
-    fn log_in(&self, password: &str) {
+    pub(crate) fn log_in(&self, password: &str) {
         let auth = base64(format!("{}:{password}", USER.0).as_bytes());
         self.configure(&json!({ "auths": { &self.gate.address: { "auth": auth } } }));
     }
