@@ -5,6 +5,7 @@
 mod bases;
 mod certificates;
 mod decisions;
+mod distributions;
 mod examples;
 mod extensions;
 mod faults;
