@@ -18,3 +18,4 @@ mod programs;
 mod progress;
 mod registry;
 mod secrets;
+mod sizes;
