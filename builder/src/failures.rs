@@ -33,6 +33,7 @@ fn of_target(error: &TargetError) -> Failure {
     let failure = Failure::new(Exit::Definition, error);
     match error {
         TargetError::Excluded { .. } | TargetError::DistroExcluded { .. } => failure.hint("choose another --base"),
+        TargetError::OnItself { .. } => failure.hint("name the image there that the base is to be made from"),
         TargetError::NotBuiltHere(_) => failure.hint("name an agent to build on it"),
         TargetError::Twice(_) => failure,
         TargetError::PublishedVersion { .. } => {

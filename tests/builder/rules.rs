@@ -52,6 +52,17 @@ fn a_base_is_not_built_for_an_architecture_that_it_does_not_list() {
 }
 
 #[test]
+fn a_base_does_not_stand_on_itself() {
+    for own in ["custom-base", "base"] {
+        let said = forbidden(|story| story.define_base("mine", &format!("{}/{own}:mine", story.repository), ""));
+        assert!(
+            said.starts_with("error: base mine would stand on itself: STORY/custom/base-images/mine/base.yml names ")
+        );
+        assert!(said.contains("\nhint: name the image there that the base is to be made from\n"), "{said}");
+    }
+}
+
+#[test]
 fn a_base_that_is_nowhere_is_told_with_those_that_are() {
     let story = Story::new(Engine::Docker20);
     story.define_base("mine", "aicage-test-base:minbase", "RUN true\n");

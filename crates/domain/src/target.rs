@@ -204,6 +204,18 @@ pub enum TargetError {
         /// The file that names the distribution.
         base_file: String,
     },
+    /// The root image of a custom base is what the base itself is called.
+    #[error(
+        "base {base} would stand on itself: {file} names {image} as the root image, which is what the base becomes"
+    )]
+    OnItself {
+        /// The base.
+        base: String,
+        /// The file that names the root image.
+        file: String,
+        /// The image.
+        image: String,
+    },
     /// A base alone is asked for that is not built here.
     #[error("base {0} is not built here: there is no definition with a Dockerfile of that name")]
     NotBuiltHere(String),
@@ -295,15 +307,22 @@ impl Target {
 
 fn custom_base(base: &Base, repositories: &Repositories) -> Result<TargetImage, TargetError> {
     let name = base.name.as_str();
+    let (image, alias) = (repositories.custom_base.with_tag(name)?, repositories.custom_base_alias.with_tag(name)?);
+    let root = base.metadata.from_image.image();
+    // Every build would make what it stands on another one, and so the next build necessary.
+    if *root == image || *root == alias {
+        let file = base.folder.join(&base.metadata_file).display().to_string();
+        return Err(TargetError::OnItself { base: name.to_owned(), file, image: root.familiar() });
+    }
     Ok(TargetImage {
         kind: ImageKind::Base,
         agent: None,
         base_name: base.name.clone(),
         saved: None,
-        image: repositories.custom_base.with_tag(name)?,
-        aliases: vec![repositories.custom_base_alias.with_tag(name)?],
+        image,
+        aliases: vec![alias],
         making: Making::Built {
-            foundation: Foundation::Image(base.metadata.from_image.image().clone()),
+            foundation: Foundation::Image(root.clone()),
             layers: vec![Ingredient::Base(base.clone())],
         },
     })

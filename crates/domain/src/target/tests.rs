@@ -234,6 +234,18 @@ fn a_custom_base_is_beneath_and_has_two_names() {
 }
 
 #[test]
+fn a_custom_base_does_not_stand_on_itself() {
+    for root in ["aicage-image-base-custom:mine", "docker.io/library/aicage-image-base:mine"] {
+        let text = format!("from_image: {root}\nbase_image_distro: a\nbase_image_description: b\n");
+        let metadata = BaseMetadata::parse(text.as_bytes(), "base.yml").unwrap();
+        let base = Some(Base { metadata, ..custom("mine", "Debian") });
+        let wanted = Wanted::Base(BaseName::parse("mine").unwrap());
+        let mistake = Target::select(&request(wanted), Definitions { base, ..ours("codex") }).unwrap_err();
+        assert!(matches!(mistake, TargetError::OnItself { .. }), "{mistake:?}");
+    }
+}
+
+#[test]
 fn only_a_packaged_agent_on_a_published_base_is_pulled() {
     let text = "agent_full_name: A\nagent_homepage: x\nbuild_local: false\n";
     let published = |origin| Agent {
