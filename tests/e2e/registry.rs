@@ -86,6 +86,14 @@ impl Published {
         digest.unwrap_or_else(|| panic!("{text}")).trim().to_owned()
     }
 
+    /// Takes the base out of the registry.
+    pub(crate) fn withdraw(&self) {
+        let path = format!("{}/aicage-image-base/manifests/{}", self.story.repository, self.digest_there());
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--fail", "--noproxy", "*", "--request", "DELETE"]);
+        assert!(curl.arg(format!("http://{}/v2/{path}", self.server)).status().unwrap().success());
+    }
+
     /// Writes the configuration in which Docker's client would look for credentials.
     fn configure(&self, config: &serde_json::Value) {
         let folder = self.story.folder().join("docker");

@@ -9,6 +9,7 @@ use crate::registry::{Published, USER};
 on_every_engine!(
     a_root_is_followed_at_its_registry,
     a_base_is_kept_while_its_root_is_out_of_reach,
+    a_base_outlives_its_root,
     a_private_root_is_had_with_the_users_password,
 );
 
@@ -100,6 +101,21 @@ fn a_base_is_kept_while_its_root_is_out_of_reach(engine: Engine) {
     published.gate.set(State::Open);
     run(on(story, "build", "mine").args(["--agent-version", "2.0.0"])).expect(0);
     assert_eq!(says(&published), "edited");
+}
+
+fn a_base_outlives_its_root(engine: Engine) {
+    let published = Published::start(engine, None);
+    define(&published);
+    build(&published).expect(0);
+    published.withdraw();
+    let note = format!("note: root image {} could not be checked, the image is kept: ", published.story.base_image);
+    let kept = build(&published).expect(0);
+    assert_eq!(told(&kept), ["base kept", "final kept"]);
+    assert!(kept.stderr.contains(&note) && kept.stderr.contains("has no such image"), "{}", kept.stderr);
+    let forced = run(on(&published.story, "build", "mine").arg("--force")).expect(3);
+    let said = format!("error: root image does not exist: {}", published.story.base_image);
+    assert!(forced.stderr.contains(&said), "{}", forced.stderr);
+    assert_eq!(says(&published), "one");
 }
 
 fn a_private_root_is_had_with_the_users_password(engine: Engine) {
