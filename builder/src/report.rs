@@ -216,6 +216,7 @@ fn steps_ahead(build: &Build) -> Vec<String> {
     };
     let step = |(at, layer): (usize, &Layer)| {
         let name = crate::lower::told(&layer.kind);
+        let on = if at == 0 { on.as_str() } else { "" };
         if at < build.unchanged { format!("unchanged: {name}") } else { format!("step: {name}{on}") }
     };
     steps_of(build).map(step).collect()
