@@ -10,6 +10,8 @@ use std::thread;
 pub enum State {
     /// The registry.
     Open,
+    /// The registry, which goes silent after this many bytes on a connection.
+    Narrow(usize),
     /// A connection that ends at once.
     Shut,
     /// A connection on which nobody answers.
@@ -36,7 +38,8 @@ impl Gate {
             for guest in listener.incoming() {
                 let guest = guest.unwrap();
                 match *seen.lock().unwrap() {
-                    State::Open => join(guest, TcpStream::connect(&behind).unwrap()),
+                    State::Open => join(guest, TcpStream::connect(&behind).unwrap(), usize::MAX),
+                    State::Narrow(limit) => join(guest, TcpStream::connect(&behind).unwrap(), limit),
                     State::Shut => drop(guest),
                     State::Silent => waiting.push(guest),
                 }
@@ -51,16 +54,22 @@ impl Gate {
     }
 }
 
-fn join(one: TcpStream, two: TcpStream) {
-    let (one_again, two_again) = (one.try_clone().unwrap(), two.try_clone().unwrap());
-    thread::spawn(move || carry(one, two));
-    thread::spawn(move || carry(two_again, one_again));
+fn join(guest: TcpStream, host: TcpStream, limit_bytes: usize) {
+    let (guest_again, host_again) = (guest.try_clone().unwrap(), host.try_clone().unwrap());
+    thread::spawn(move || carry(guest, host, usize::MAX));
+    thread::spawn(move || carry(host_again, guest_again, limit_bytes));
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream) {
+fn carry(mut from: TcpStream, mut to: TcpStream, limit_bytes: usize) {
     let mut bytes = [0; 64 * 1024];
+    let mut carried = 0;
     // Either side may go at any moment.
     while let Ok(count @ 1..) = from.read(&mut bytes) {
+        carried += count;
+        if carried > limit_bytes {
+            // Read on, so that the end of the connection is seen.
+            continue;
+        }
         if to.write_all(&bytes[..count]).is_err() {
             break;
         }

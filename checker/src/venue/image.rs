@@ -73,7 +73,8 @@ impl CheckerImage {
             let image: ImageRef =
                 self.name.parse().map_err(|error| format!("{} cannot be pulled: {error}", self.name))?;
             let credential = credential(&image, means).await?;
-            engine.pull(&image, credential.as_ref()).await.map_err(|error| told(error.to_string(), error.advice()))
+            let pulled = engine.pull(&image, credential.as_ref(), drop).await;
+            pulled.map_err(|error| told(error.to_string(), error.advice()))
         });
         tokio::select! {
             pulled = pulled => pulled.clone().map_err(PullError),

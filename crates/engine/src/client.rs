@@ -84,6 +84,12 @@ impl Engine {
                 LocalImage::read(inspected).map(Some).map_err(|reason| EngineError::Answer { call, reason })
             }
             Err(EngineError::Refused { status: 404, .. }) => Ok(None),
+            // containerd's store leaves out layers that it has in another packing, and says nothing of such an image but
+            // its name (seen on 28.5). Can go when engines say more.
+            Err(error @ EngineError::Answer { .. }) if LocalImage::is_without_layers(&error) => {
+                let id = self.id_by_history(image).await?;
+                id.and_then(|id| LocalImage::without_layers(id, image)).map(Some).ok_or(error)
+            }
             Err(error) => Err(error),
         }
     }

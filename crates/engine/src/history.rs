@@ -30,10 +30,19 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoImage`] when there is no such image, any other when the engine cannot be asked.
     pub async fn history(&self, image: &ImageRef) -> Result<Vec<HistoryEntry>, EngineError> {
+        Ok(self.history_items(image).await?.into_iter().rev().map(HistoryEntry::read).collect())
+    }
+
+    /// Returns the id of an image as its history tells it, if it does.
+    pub(crate) async fn id_by_history(&self, image: &ImageRef) -> Result<Option<String>, EngineError> {
+        Ok(self.history_items(image).await?.into_iter().next().map(|newest| newest.id))
+    }
+
+    async fn history_items(&self, image: &ImageRef) -> Result<Vec<ImageHistoryResponseItem>, EngineError> {
         let docker = self.client()?;
         let call = format!("history of image {image}");
         match self.call(&call, LOOK_LIMIT, docker.image_history(&image.to_string())).await {
-            Ok(items) => Ok(items.into_iter().rev().map(HistoryEntry::read).collect()),
+            Ok(items) => Ok(items),
             Err(EngineError::Refused { status: 404, .. }) => Err(EngineError::NoImage { image: image.to_string() }),
             Err(error) => Err(error),
         }

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use bollard::models::ImageInspect;
-use domain::digest::Digest;
+use domain::digest::{Digest, Framed};
 use domain::image::{ImageRef, Repository};
 
 use crate::content;
+use crate::error::EngineError;
+
+/// What the content of an image is a digest of when the engine does not tell its layers.
+const CONTENT_UNKNOWN: &str = "manifest of a local image 1";
 
 /// How an engine keeps its images; what ids and digests mean depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +30,12 @@ pub struct LocalImage {
     pub store: ImageStore,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// The digest of what it is: platform, layers and config. The same in every engine and store.
+    /// The digest of what it is: platform, layers and config. The same in every engine and store, but for an image of
+    /// which the engine tells nothing else than its manifest's digest: then it is made of that.
     pub content: Digest,
     /// The addresses by which registries know it, as `repository@digest`; see [`LocalImage::pulled_as`].
     pub pulled_digests: Vec<ImageRef>,
-    /// Its size as the engine counts it, in bytes. The stores count differently.
+    /// Its size as the engine counts it, in bytes; 0 where it does not tell. The stores count differently.
     pub size_bytes: u64,
     /// When it was made, RFC 3339, if it says so.
     pub created: Option<String>,
@@ -46,6 +51,28 @@ impl LocalImage {
     /// registry has: engines up to API 1.52 say nothing that would tell the two apart.
     pub fn pulled_as(&self, repository: &Repository) -> Option<Digest> {
         self.pulled_digests.iter().find(|known| known.repository() == repository).and_then(ImageRef::digest)
+    }
+
+    /// Says whether an answer was not understood because it names no layers.
+    pub(crate) fn is_without_layers(error: &EngineError) -> bool {
+        // The words are serde's for the first key that `RootFS` must have.
+        matches!(error, EngineError::Answer { reason, .. } if reason.starts_with("missing field `Type`"))
+    }
+
+    /// Takes what is known of an image in containerd's store when the engine does not tell its layers: the digest that
+    /// is its id, under the name by which it was asked for. `None` when the id is no digest.
+    pub(crate) fn without_layers(id: String, asked: &ImageRef) -> Option<Self> {
+        let digest: Digest = id.parse().ok()?;
+        Some(Self {
+            id,
+            store: ImageStore::Containerd,
+            labels: BTreeMap::new(),
+            content: Framed::new(CONTENT_UNKNOWN).field(digest.to_string()).finish(),
+            pulled_digests: vec![asked.pinned(digest)],
+            size_bytes: 0,
+            created: None,
+            repo_tags: asked.tag().map(|_| asked.familiar()).into_iter().collect(),
+        })
     }
 
     /// Reads the engine's answer; what is wrong with it comes back as a text.

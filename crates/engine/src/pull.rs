@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as BollardError;
+use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use domain::image::ImageRef;
 use futures_util::StreamExt as _;
@@ -40,6 +41,29 @@ impl fmt::Debug for PullCredential {
             Self::Password { .. } => "Password(…)",
             Self::IdentityToken(_) => "IdentityToken(…)",
         })
+    }
+}
+
+/// Something that an engine said while it pulled; its words are Docker's own and differ between engines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullEvent {
+    /// What goes on, such as `Downloading`.
+    pub status: String,
+    /// What it is about: a layer by the beginning of its digest, or the tag.
+    pub id: Option<String>,
+    /// How much of it is done, in bytes; only together with `total`.
+    pub current: Option<u64>,
+    /// How much there is in all, in bytes. What engines count in seconds has no total.
+    pub total: Option<u64>,
+}
+
+impl PullEvent {
+    fn read(info: CreateImageInfo) -> Option<Self> {
+        let detail = info.progress_detail.unwrap_or_default();
+        let amount = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok());
+        let total = amount(detail.total).filter(|total| *total > 0);
+        let current = amount(detail.current).filter(|_| total.is_some());
+        Some(Self { status: info.status?, id: info.id, current, total })
     }
 }
 
@@ -89,14 +113,19 @@ impl PullFailure {
 }
 
 impl Engine {
-    /// Has the engine pull `image` by its digest, else its tag, for its own platform.
+    /// Has the engine pull `image` by its digest, else its tag, for its own platform; tells `on_event` what it says.
     ///
     /// Dropping the call ends the pull, as far as no other client waits for it.
     ///
     /// # Errors
     /// [`EngineError::NotPulled`] when the registry or the network says no, [`EngineError::NoAnswer`] after ten minutes
     /// without a sign, any other when the engine cannot be asked.
-    pub async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) -> Result<(), EngineError> {
+    pub async fn pull(
+        &self,
+        image: &ImageRef,
+        credential: Option<&PullCredential>,
+        mut on_event: impl FnMut(PullEvent),
+    ) -> Result<(), EngineError> {
         let call = format!("pull {image}");
         let by = image.digest().map(|digest| digest.to_string()).or_else(|| image.tag().map(str::to_owned));
         let options = CreateImageOptionsBuilder::new()
@@ -124,7 +153,7 @@ impl Engine {
             let event = tokio::time::timeout(SILENCE_LIMIT, events.next()).await;
             match event.map_err(|_| EngineError::NoAnswer { call: call.clone(), limit: SILENCE_LIMIT })? {
                 None => break,
-                Some(Ok(_)) => {}
+                Some(Ok(info)) => PullEvent::read(info).into_iter().for_each(&mut on_event),
                 Some(Err(BollardError::DockerStreamError { error })) => return Err(not_pulled(&error, None)),
                 Some(Err(BollardError::DockerResponseServerError { status_code, message })) => {
                     return Err(not_pulled(&message, Some(status_code)));
@@ -135,9 +164,7 @@ impl Engine {
         // That the stream ended without an error has been seen without the image being there.
         match self.image(image).await {
             Ok(None) => Err(EngineError::NoImage { image: image.to_string() }),
-            // containerd's store does not download layers that it has from elsewhere, and then tells nothing of the
-            // image but its name; it can be used all the same (seen on 28.5).
-            Ok(Some(_)) | Err(EngineError::Answer { .. }) => Ok(()),
+            Ok(Some(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -173,6 +200,23 @@ mod tests {
         let refused = "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused";
         assert_eq!(of(refused, 500), PullFailure::Unreachable);
         assert_eq!(PullFailure::of("write /var/lib/x: no space left on device", None), PullFailure::Other);
+    }
+
+    #[test]
+    fn bytes_are_counted_and_seconds_are_not() {
+        let read = |text: &str| PullEvent::read(serde_json::from_str(text).unwrap());
+        let event = |status: &str, current, total| {
+            Some(PullEvent { status: status.to_owned(), id: Some("835a4a74aabd".to_owned()), current, total })
+        };
+        let downloading =
+            r#"{"status":"Downloading","progressDetail":{"current":302080,"total":30009356},"id":"835a4a74aabd"}"#;
+        assert_eq!(read(downloading), event("Downloading", Some(302_080), Some(30_009_356)));
+        // 28.5 with the containerd image store.
+        let extracting = r#"{"status":"Extracting","progressDetail":{"current":1,"units":"s"},"id":"835a4a74aabd"}"#;
+        assert_eq!(read(extracting), event("Extracting", None, None));
+        let complete = r#"{"status":"Pull complete","progressDetail":{"hidecounts":true},"id":"835a4a74aabd"}"#;
+        assert_eq!(read(complete), event("Pull complete", None, None));
+        assert_eq!(read(r#"{"id":"x"}"#), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use bollard::query_parameters::{
 use bytes::{BufMut, Bytes, BytesMut};
 use domain::digest::Digest;
 use domain::image::ImageRef;
-use engine::{Endpoint, Engine, EngineError, ImageStore, LocalImage, PullCredential, PullFailure};
+use engine::{Endpoint, Engine, EngineError, ImageStore, LocalImage, PullCredential, PullEvent, PullFailure};
 use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -87,9 +87,11 @@ impl Real {
         assert!(pushed.iter().all(Result::is_ok), "{}: {pushed:?}", self.name);
     }
 
-    async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) {
-        let pulled = self.engine.pull(image, credential).await;
+    async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) -> Vec<PullEvent> {
+        let mut events = Vec::new();
+        let pulled = self.engine.pull(image, credential, |event| events.push(event)).await;
         pulled.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        events
     }
 
     async fn image(&self, image: &ImageRef) -> LocalImage {
@@ -318,7 +320,11 @@ async fn a_pulled_image_is_known_by_the_registrys_digest() {
         real.engine.untag(&image).await.unwrap();
         assert_eq!(real.engine.image(&image).await.unwrap(), None, "{}", real.name);
 
-        real.pull(&image, None).await;
+        let events = real.pull(&image, None).await;
+        let downloaded = |event: &PullEvent| event.total.is_some_and(|total| event.current <= Some(total));
+        assert!(events.iter().all(|event| event.total.is_none() || downloaded(event)), "{}: {events:?}", real.name);
+        let complete = events.iter().any(|event| event.status == "Pull complete" && event.id.is_some());
+        assert!(complete, "{}: {events:?}", real.name);
         let back = real.image(&image).await;
         let digest = back.pulled_as(image.repository()).unwrap_or_else(|| panic!("{}: {back:?}", real.name));
         assert_eq!(back.pulled_as(&other), None);
@@ -340,7 +346,11 @@ async fn an_image_whose_layers_are_there_in_other_packing_is_pulled() {
     for real in engines {
         real.load(archive(&here, "shared", json!({}))).await;
         real.pull(&image, None).await;
-        // It can be used, whatever the engine tells about it.
+        // It is known by its digest and can be used, whatever the engine tells about it.
+        let found = real.image(&image).await;
+        let digest = found.pulled_as(image.repository()).unwrap_or_else(|| panic!("{}: {found:?}", real.name));
+        assert_eq!(real.image(&image.pinned(digest)).await.id, found.id, "{}", real.name);
+        assert_eq!(found.store, real.store, "{}", real.name);
         let config = ContainerCreateBody {
             image: Some(image.to_string()),
             cmd: Some(vec!["/file".to_owned()]),
@@ -375,7 +385,7 @@ async fn a_registry_that_wants_a_password_is_shown_one() {
         let made = real.image(&image).await;
         real.engine.untag(&image).await.unwrap();
         for wrong in [None, Some(tester("wrong"))] {
-            let error = real.engine.pull(&image, wrong.as_ref()).await.unwrap_err();
+            let error = real.engine.pull(&image, wrong.as_ref(), drop).await.unwrap_err();
             let denied = matches!(error, EngineError::NotPulled { failure: PullFailure::Denied, .. });
             assert!(denied && error.advice().is_some(), "{}: {error}", real.name);
             assert!(!error.to_string().contains("wrong"), "{error}");
@@ -399,7 +409,7 @@ async fn what_cannot_be_pulled_is_said_with_the_engines_words() {
     for real in Real::all() {
         for (image, expected) in [(absent.as_str(), PullFailure::Absent), ("127.0.0.1:1/x:x", PullFailure::Unreachable)]
         {
-            match real.engine.pull(&image.parse().unwrap(), None).await {
+            match real.engine.pull(&image.parse().unwrap(), None, drop).await {
                 Err(EngineError::NotPulled { failure, message, .. }) => assert_eq!(failure, expected, "{message}"),
                 other => panic!("{}: {other:?}", real.name),
             }
@@ -432,7 +442,7 @@ async fn a_password_of_any_characters_arrives() {
     let basic = format!("authorization: basic {}", STANDARD.encode(format!("tester:{HARD_PASSWORD}"))).to_lowercase();
     for real in Real::all() {
         shown.lock().unwrap().clear();
-        let denied = real.engine.pull(&image, Some(&tester(HARD_PASSWORD))).await;
+        let denied = real.engine.pull(&image, Some(&tester(HARD_PASSWORD)), drop).await;
         assert!(denied.is_err(), "{}", real.name);
         assert!(shown.lock().unwrap().contains(&basic), "{}: {:?} {denied:?}", real.name, shown.lock().unwrap());
     }

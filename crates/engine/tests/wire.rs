@@ -222,7 +222,7 @@ async fn what_cannot_be_tagged_is_said_without_asking() {
 async fn a_pull_that_fails_midway_has_failed() {
     let events = "{\"status\":\"Pulling from x\",\"id\":\"y\"}\r\n{\"errorDetail\":{\"message\":\"write /var/lib/x: no space left on device\"},\"error\":\"write /var/lib/x: no space left on device\"}\r\n";
     let fake = Fake::new(vec![http("200 OK", events)]);
-    let error = fake.engine().pull(&image(), None).await.unwrap_err();
+    let error = fake.engine().pull(&image(), None, drop).await.unwrap_err();
     insta::assert_snapshot!(fake.chain(&error), @"cannot pull docker.io/library/aicage:codex-debian: write /var/lib/x: no space left on device");
 }
 
@@ -232,7 +232,7 @@ async fn a_pull_after_which_there_is_no_image_has_failed() {
         http("200 OK", "{\"status\":\"Pulling from x\"}\r\n"),
         http("404 Not Found", r#"{"message":"No such image"}"#),
     ]);
-    let error = fake.engine().pull(&image(), None).await.unwrap_err();
+    let error = fake.engine().pull(&image(), None, drop).await.unwrap_err();
     insta::assert_snapshot!(fake.chain(&error), @"the Docker engine has no image docker.io/library/aicage:codex-debian");
     let asked = "POST /images/create?fromImage=docker.io%2Flibrary%2Faicage&tag=codex-debian&platform= HTTP/1.1";
     assert_eq!(fake.asked.lock().unwrap()[0], asked);
@@ -242,7 +242,7 @@ async fn a_pull_after_which_there_is_no_image_has_failed() {
 async fn a_pull_that_falls_silent_is_not_waited_for_for_ever() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
     let fake = Fake::new(vec![Then::SayAndHang(format!("{head}{{\"status\":\"Pulling\"}}\r\n"))]);
-    let error = fake.engine().pull(&image(), None).await.unwrap_err();
+    let error = fake.engine().pull(&image(), None, drop).await.unwrap_err();
     insta::assert_snapshot!(fake.chain(&error), @"the Docker engine did not answer within 600 s (pull docker.io/library/aicage:codex-debian)");
 }
 

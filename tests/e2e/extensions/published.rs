@@ -1,9 +1,11 @@
 //! Final images that somebody publishes: pulled by digest, never built, and extended.
 
 use std::fs;
+use std::process::Command;
 
 use aicage_tests::gate::{Gate, State};
 use aicage_tests::images::base64;
+use aicage_tests::running::Running;
 use aicage_tests::{Engine, Ran, Story, on_every_engine, run, variable};
 use serde_json::json;
 
@@ -11,6 +13,7 @@ on_every_engine!(
     a_published_image_is_pulled_when_its_registry_has_a_newer_one,
     an_image_that_is_not_published_is_told,
     a_published_image_is_pulled_with_the_users_password,
+    a_pull_shows_what_comes_and_can_be_interrupted,
 );
 
 /// The user that the registry with authentication knows.
@@ -47,22 +50,32 @@ impl Published {
 
     /// Puts an image whose tool says `words` into the registry.
     fn publish(&self, words: &str) {
-        let (engine, repository) = (self.story.engine, self.repository().replace(&self.gate.address, &self.server));
-        let command =
-            format!("printf '#!/bin/sh\\necho {words}\\n' > /usr/local/bin/tool; chmod +x /usr/local/bin/tool");
+        self.publish_from(self.story.engine, words, "true");
+    }
+
+    /// Does so from an engine, with one more shell command.
+    fn publish_from(&self, engine: Engine, words: &str, more: &str) {
+        let repository = self.repository().replace(&self.gate.address, &self.server);
+        let tool = format!("printf '#!/bin/sh\\necho {words}\\n' > /usr/local/bin/tool; chmod +x /usr/local/bin/tool");
+        let command = format!("{tool}; {more}");
         engine.make("aicage-test-base:minbase", &command, &["ENV WHO=publisher"], &repository, "tool-debian");
         engine.push(&format!("{repository}:tool-debian"), self.user);
         engine.remove(&format!("{repository}:tool-debian"));
     }
 
     fn run(&self, command: &str, more: &[&str]) -> Ran {
+        run(&mut self.command(command, more))
+    }
+
+    fn command(&self, command: &str, more: &[&str]) -> Command {
         let command = self.story.unchosen(command);
         // The later of two is what counts.
         let given = command.get_args().map(|word| word.to_owned()).collect::<Vec<_>>();
         let at = given.iter().position(|word| word == "--published-repository").unwrap();
         let mut again = self.story.program();
         again.args(&given[..=at]).arg(self.repository()).args(&given[at + 2..]);
-        run(again.args(["tool", "--base", "debian"]).args(more))
+        again.args(["tool", "--base", "debian"]).args(more);
+        again
     }
 
     fn says(&self, image: &str, path: &[&str]) -> String {
@@ -208,4 +221,55 @@ fn a_published_image_is_pulled_with_the_users_password(engine: Engine) {
     for (path, bytes) in published.story.home_files() {
         assert!(!String::from_utf8_lossy(&bytes).contains(USER.1), "{}", path.display());
     }
+}
+
+fn a_pull_shows_what_comes_and_can_be_interrupted(engine: Engine) {
+    let published = Published::start(engine, None);
+    published.publish("one");
+    published.run("build", &[]).expect(0);
+    let (story, image) = (&published.story, published.image());
+    let (one, records) = (engine.id(&image), story.home_files().len());
+    // Made elsewhere, so that the engine has nothing of it.
+    let elsewhere = Engine::ALL.into_iter().find(|other| *other != engine).unwrap();
+    published.publish_from(elsewhere, "two", "head -c 8000000 /dev/urandom > /opt/large");
+
+    // The layer begins to come, and never does: far more than a manifest passes, and far less than the layer.
+    published.gate.set(State::Narrow(4_000_000));
+    let running = Running::start(&mut published.command("build", &["--progress", "plain"]));
+    assert!(running.says(&format!("#1 pull {image}")));
+    assert!(running.says(" / 8.0"), "no layer's progress was told");
+    running.signal("INT");
+    let ran = running.end().expect(130);
+    assert!(ran.stderr.contains("error: interrupted"), "{}", ran.stderr);
+    assert_eq!((engine.id(&image), published.says(&image, &["tool"])), (one.clone(), "one\n".to_owned()));
+    assert!(engine.image(&format!("{image}-previous")).is_none());
+    assert_eq!(story.home_files().len(), records + 1, "one more log and nothing else");
+
+    published.gate.set(State::Open);
+    let pulled = published.run("build", &["--progress", "plain"]).expect(0);
+    assert!(pulled.stderr.contains("\n#1 DONE "), "{}", pulled.stderr);
+    assert_eq!(published.says(&image, &["tool"]), "two\n");
+    assert_eq!(engine.id(&format!("{image}-previous")), one);
+    // Each turn of a layer is a line of the log, as Docker writes them; how much was to come is known of what took long.
+    let logs = fs::read_dir(story.home().join("logs/image/pull")).unwrap();
+    let logs: String = logs.map(|log| fs::read_to_string(log.unwrap().path()).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        logs.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    let is_large = |line: &&serde_json::Value| line["progressDetail"]["total"].as_u64() > Some(8_000_000);
+    let large = lines.iter().find(is_large).unwrap_or_else(|| panic!("{logs}"));
+    assert_eq!(large["status"], "Downloading");
+    assert!(lines.iter().any(|line| line["id"] == large["id"] && line["status"] == "Pull complete"), "{logs}");
+    let said = pulled.log();
+    let (first, last) = (said.lines().next().unwrap(), said.lines().last().unwrap());
+    assert!(first.contains("\"pulling\"") && last.contains("\"pulled\""), "{said}");
+
+    // Also where the engine has the layers beneath in another packing, it can be built on.
+    published.run("plan", &["--exit-code"]).expect(0);
+    published.run("build", &["--extension", "act"]).expect(0);
+    assert_eq!(published.says(&story.extended("act"), &["cat", "/opt/act"]), "two\nact\n");
+
+    // Between BuildKit's documents there is nothing else.
+    published.publish("three");
+    let raw = published.run("build", &["--progress", "rawjson"]).expect(0);
+    assert_eq!(raw.stderr, "");
 }
