@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aicage_tests::gate::State;
+use aicage_tests::running::{Running, runs, wait_for};
 use aicage_tests::{Engine, Ran, Story, TOOL, on_every_engine, run, variable};
 use serde_json::Value;
 
@@ -16,6 +17,7 @@ on_every_engine!(
     all_versions_are_asked_for_in_one_call,
     an_image_whose_base_cannot_be_checked_is_kept,
     images_without_records_are_listed_by_their_labels,
+    an_interrupted_list_leaves_nobody_behind,
 );
 
 /// Starts a story on a base that a registry has, so that it can be checked wherever the engine keeps its images.
@@ -214,4 +216,18 @@ fn images_without_records_are_listed_by_their_labels(engine: Engine) {
     // They are found in our repositories and nowhere else.
     let elsewhere = Story::new(engine);
     assert_eq!(list(&elsewhere, &[]).stdout.lines().count(), 1);
+}
+
+fn an_interrupted_list_leaves_nobody_behind(engine: Engine) {
+    let story = story(engine);
+    story.build::<&str>([]).expect(0);
+    // A number of seconds that no other process sleeps for.
+    let sleep = format!("sleep {}.{}", 300, engine as u64 + 10 * u64::from(std::process::id()));
+    story.write("version.sh", format!("#!/usr/bin/env bash\n{sleep}\n"));
+    let running = Running::start(&mut story.list());
+    wait_for("the look for a version", || runs(&sleep).then_some(()));
+    running.signal("INT");
+    let ran = running.end().expect(130);
+    assert!(ran.stdout.is_empty() && ran.stderr.contains("error: interrupted"), "{ran:?}");
+    wait_for("the end of the script", || (!runs(&sleep)).then_some(()));
 }

@@ -68,13 +68,18 @@ impl Published {
     }
 
     fn command(&self, command: &str, more: &[&str]) -> Command {
-        let command = self.story.unchosen(command);
+        let mut command = self.published(&self.story.unchosen(command));
+        command.args(["tool", "--base", "debian"]).args(more);
+        command
+    }
+
+    /// Returns a command with this registry's repository in the place of the story's.
+    fn published(&self, command: &Command) -> Command {
         // The later of two is what counts.
         let given = command.get_args().map(|word| word.to_owned()).collect::<Vec<_>>();
         let at = given.iter().position(|word| word == "--published-repository").unwrap();
         let mut again = self.story.program();
         again.args(&given[..=at]).arg(self.repository()).args(&given[at + 2..]);
-        again.args(["tool", "--base", "debian"]).args(more);
         again
     }
 
@@ -268,8 +273,19 @@ fn a_pull_shows_what_comes_and_can_be_interrupted(engine: Engine) {
     published.run("build", &["--extension", "act"]).expect(0);
     assert_eq!(published.says(&story.extended("act"), &["cat", "/opt/act"]), "two\nact\n");
 
-    // Between BuildKit's documents there is nothing else.
+    // In a list of images it is what stands on it that becomes stale.
+    let listed = |state: &str| {
+        let ran = run(&mut published.published(&story.list())).expect(0);
+        let mut rows = ran.stdout.lines().skip(1);
+        let row = rows.next().unwrap_or_default();
+        assert!(row.starts_with(&story.extended("act")) && row.contains(state), "{}", ran.stdout);
+        assert_eq!(rows.next(), None);
+    };
+    listed("  current");
     published.publish("three");
+    listed("  stale: image beneath sha256:");
+
+    // Between BuildKit's documents there is nothing else.
     let raw = published.run("build", &["--progress", "rawjson"]).expect(0);
     assert_eq!(raw.stderr, "");
 }
