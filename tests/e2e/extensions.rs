@@ -1,6 +1,7 @@
 //! Extended images: the user's extensions upon a final image, or beneath its agent.
 
 mod dockerfiles;
+mod interrupted;
 mod names;
 mod published;
 mod reruns;
