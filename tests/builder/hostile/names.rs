@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
-use aicage_tests::Story;
+use aicage_tests::{Story, run};
 
 use super::{all_refused, refused, refused_with, sound};
 
@@ -107,4 +107,10 @@ fn a_tag_that_would_be_too_long_is_told_with_what_helps() {
     let said = refused_with(&story, &arguments, 3);
     assert!(said.contains("128"), "{said}");
     assert!(said.contains("hint: ") && said.contains("aicage-builder save"), "{said}");
+
+    // What is advised helps.
+    let mut save = story.program();
+    save.args(["save", "daily"]).args(&arguments[1..]);
+    run(save.arg("--home").arg(story.home()).arg("--custom").arg(story.custom(""))).expect(0);
+    refused_with(&story, &["plan", "--image", "daily"], 69);
 }

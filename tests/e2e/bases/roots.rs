@@ -15,7 +15,8 @@ on_every_engine!(
 
 fn define(published: &Published) {
     let story = &published.story;
-    story.define_base("mine", &story.base_image, "RUN cp /etc/base /etc/custom\n");
+    let lines = "RUN cp /etc/base /etc/custom\nARG FROM_IMAGE\nRUN echo $FROM_IMAGE > /etc/root\n";
+    story.define_base("mine", &story.base_image, lines);
 }
 
 fn says(published: &Published) -> String {
@@ -36,6 +37,8 @@ fn a_root_is_followed_at_its_registry(engine: Engine) {
     assert_eq!(told(&built), ["base built: image is missing", "final built: image is missing"]);
     assert_eq!(built.json()["images"][0]["base"]["identity"], one.as_str(), "{}", built.stdout);
     assert_eq!(says(&published), "one");
+    let root = engine.run(&image(story, "mine"), &["cat", "/etc/root"]);
+    assert_eq!(root.trim(), format!("{}@{one}", published.repository()));
     assert_eq!(told(&build(&published).expect(0)), ["base upToDate", "final upToDate"]);
 
     let short = |digest: &str| digest[..19].to_owned();
