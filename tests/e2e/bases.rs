@@ -1,6 +1,7 @@
 //! Custom bases: a root image and the user's own Dockerfile.
 
 mod changes;
+mod config;
 mod roots;
 
 use std::fs;
