@@ -17,6 +17,7 @@ on_every_engine!(
     a_base_is_made_of_its_folder_and_has_two_names,
     an_agent_is_built_with_its_base_in_one_run,
     two_agents_at_once_have_their_base_built_once,
+    what_was_finished_before_an_interruption_stays,
     a_base_that_fails_says_where_and_loses_nothing,
     the_users_own_base_wins_over_a_packaged_one,
 );
@@ -153,6 +154,19 @@ fn two_agents_at_once_have_their_base_built_once(engine: Engine) {
     }
     let logs = fs::read_dir(story.home().join("logs/base-image/build")).unwrap().count();
     assert_eq!(logs, 1);
+}
+
+fn what_was_finished_before_an_interruption_stays(engine: Engine) {
+    let story = Story::new(engine);
+    story.define_base("mine", ROOT, "RUN echo base > /etc/base\n");
+    story.install("echo under way\nsleep 600\n");
+    let build = Running::start(story.bare("build").args(["--base", "mine"]));
+    assert!(build.says("under way"));
+    build.signal("INT");
+    assert!(build.end().expect(130).stderr.contains("error: interrupted"));
+    let planned = told(&run(&mut on(&story, "plan", "mine")).expect(0));
+    assert!(planned[0] == "base upToDate" || planned[0] == "base kept", "{planned:?}");
+    assert_eq!(planned[1..], ["final wouldBuild: image is missing"]);
 }
 
 fn a_base_that_fails_says_where_and_loses_nothing(engine: Engine) {
