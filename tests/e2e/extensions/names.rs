@@ -108,7 +108,7 @@ fn a_saved_choice_is_built_by_its_name(engine: Engine) {
 fn saving_overwrites_nothing_unless_told(engine: Engine) {
     let story = Story::new(engine);
     let ran = save(&story, "work tool --base debian --extension act --extension gh").expect(0);
-    let path = ran.stdout.strip_prefix("work is saved in ").unwrap().trim_end().to_owned();
+    let path = ran.stdout.lines().next().unwrap().strip_prefix("work is saved in ").unwrap().to_owned();
     let text = fs::read_to_string(&path).unwrap();
     // The same again is no harm; anything else is.
     save(&story, "work tool --base debian --extension act --extension gh").expect(0);
