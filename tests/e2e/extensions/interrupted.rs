@@ -11,8 +11,11 @@ on_every_engine!(
     of_two_builders_of_one_extended_image_one_builds_and_one_waits,
 );
 
+/// The names of images with their ids, and the files of a home with their bytes.
+type State = (Vec<(String, String)>, Vec<(PathBuf, Vec<u8>)>);
+
 /// Returns what a run must leave as it was: names, images and records.
-fn state(story: &Story) -> (Vec<(String, String)>, Vec<(PathBuf, Vec<u8>)>) {
+fn state(story: &Story) -> State {
     let ours = |name: &String| name.contains(&story.repository);
     let mut names: Vec<_> = story.engine.names().into_iter().filter(ours).collect();
     names.sort();
