@@ -1,6 +1,6 @@
 //! Which failure ends the program with which exit code, and what a person can do about it.
 
-use buildkit::solve::SolveError;
+use buildkit::solve::{SolveError, Trouble};
 use console::exit::Exit;
 use console::failure::Failure;
 use domain::plan::PlanError;
@@ -123,7 +123,9 @@ pub(crate) fn of_solve(error: &SolveError) -> Failure {
             let tail = String::from_utf8_lossy(tail);
             if tail.trim().is_empty() { failure } else { failure.details(tail.trim_end()) }
         }
-        SolveError::Engine { unauthorized: true, .. } => {
+        SolveError::Engine { trouble: Trouble::Unreachable, .. } => Failure::new(Exit::Absent, error)
+            .hint("the engine fetches this by itself: check its network, its proxy and the name"),
+        SolveError::Engine { trouble: Trouble::Denied, .. } => {
             Failure::new(Exit::Authentication, error).hint("log in to the base's registry with `docker login`")
         }
         SolveError::Engine { .. } => Failure::new(Exit::StepFailed, error),

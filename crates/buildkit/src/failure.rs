@@ -27,8 +27,8 @@ pub enum SolveError {
         doing: String,
         /// What it said.
         message: String,
-        /// Whether it said that credentials are missing or wrong.
-        unauthorized: bool,
+        /// What of it a caller can act on.
+        trouble: Trouble,
     },
     /// The engine gave up work that it did for two solves at once, because the other's client went away.
     ///
@@ -79,6 +79,17 @@ pub enum SolveError {
     Graph(#[from] DamagedGraph),
 }
 
+/// What a registry had to do with the engine's failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It said that credentials are missing or wrong.
+    Denied,
+    /// It did not answer.
+    Unreachable,
+    /// Nothing that is known.
+    Other,
+}
+
 impl ServeError {
     /// Says it as the failure of a solve.
     pub(crate) fn into_failure(self, observer: &Observer, lowered: &[Lowered]) -> SolveError {
@@ -91,7 +102,7 @@ impl ServeError {
             Self::Frontend(name, status) => match failure(observer, lowered, None, status) {
                 // Before there is a graph, only loading and looking up have vertices that can fail. With none of them
                 // to blame, what is left is what the file says.
-                SolveError::Engine { message, unauthorized: false, .. } if observer.failed().is_none() => {
+                SolveError::Engine { message, trouble: Trouble::Other, .. } if observer.failed().is_none() => {
                     SolveError::Dockerfile { name, message: message.trim().to_owned() }
                 }
                 error => error,
@@ -119,9 +130,8 @@ pub(crate) fn failure(observer: &Observer, lowered: &[Lowered], doing: Option<St
         if is_copy && names_nothing(&failed.error) {
             return SolveError::Dockerfile { name: failed.name, message: failed.error };
         }
-        let unauthorized = is_unauthorized(&failed.error);
-        let doing = doing.unwrap_or(failed.name);
-        return SolveError::Engine { doing, message: failed.error, unauthorized };
+        let (doing, trouble) = (doing.unwrap_or(failed.name), trouble(&failed.error));
+        return SolveError::Engine { doing, message: failed.error, trouble };
     }
     if let Some(error) = of_the_engines_own(status.message()) {
         return error;
@@ -129,9 +139,10 @@ pub(crate) fn failure(observer: &Observer, lowered: &[Lowered], doing: Option<St
     if is_lost(&status) {
         return SolveError::Lost(status);
     }
-    let unauthorized = status.code() == Code::Unauthenticated || is_unauthorized(status.message());
+    let is_denied = status.code() == Code::Unauthenticated;
+    let trouble = if is_denied { Trouble::Denied } else { trouble(status.message()) };
     let doing = doing.unwrap_or_else(|| "build".to_owned());
-    SolveError::Engine { doing, message: status.message().to_owned(), unauthorized }
+    SolveError::Engine { doing, message: status.message().to_owned(), trouble }
 }
 
 /// Reads the id of a required secret that the session does not have: `secret ID: not found`, or on 20.10
@@ -164,18 +175,23 @@ fn of_the_engines_own(message: &str) -> Option<SolveError> {
     abandoned.then(|| SolveError::Abandoned(message.to_owned()))
 }
 
-/// Says whether a registry refused the credentials, by the words that the engine's registry client uses.
-fn is_unauthorized(message: &str) -> bool {
-    [
+/// Tells what a registry had to do with a failure, by the words that the engine's registry client uses.
+fn trouble(message: &str) -> Trouble {
+    const DENIED: [&str; 6] = [
         "401 Unauthorized",
         "403 Forbidden",
         "authorization failed",
         "no basic auth credentials",
         "authentication required",
         "insufficient_scope",
-    ]
-    .iter()
-    .any(|words| message.contains(words))
+    ];
+    const UNREACHABLE: [&str; 3] = ["failed to do request: ", "dial tcp ", "TLS handshake timeout"];
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    match message {
+        _ if says(&DENIED) => Trouble::Denied,
+        _ if says(&UNREACHABLE) => Trouble::Unreachable,
+        _ => Trouble::Other,
+    }
 }
 
 fn is_lost(status: &Status) -> bool {
@@ -224,6 +240,9 @@ mod tests {
     fn a_refused_registry_is_not_a_lost_engine() {
         assert!(is_lost(&Status::unknown("transport error")));
         assert!(!is_lost(&Status::unknown("dial tcp 127.0.0.1:1: connect: connection refused")));
-        assert!(is_unauthorized("pull access denied: 401 Unauthorized"));
+        assert_eq!(trouble("pull access denied: 401 Unauthorized"), Trouble::Denied);
+        let refused = r#"failed to do request: Head "http://127.0.0.1:1/v2/a/manifests/b": dial tcp 127.0.0.1:1: connect: connection refused"#;
+        assert_eq!(trouble(refused), Trouble::Unreachable);
+        assert_eq!(trouble("docker.io/library/nothing: not found"), Trouble::Other);
     }
 }

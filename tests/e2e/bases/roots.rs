@@ -10,6 +10,7 @@ on_every_engine!(
     a_root_is_followed_at_its_registry,
     a_base_is_kept_while_its_root_is_out_of_reach,
     a_base_outlives_its_root,
+    an_image_that_only_the_dockerfile_names_is_fetched_by_the_engine,
     a_private_root_is_had_with_the_users_password,
 );
 
@@ -118,6 +119,20 @@ fn a_base_outlives_its_root(engine: Engine) {
     let forced = run(on(&published.story, "build", "mine").arg("--force")).expect(3);
     let said = format!("error: root image does not exist: {}", published.story.base_image);
     assert!(forced.stderr.contains(&said), "{}", forced.stderr);
+    assert_eq!(says(&published), "one");
+}
+
+fn an_image_that_only_the_dockerfile_names_is_fetched_by_the_engine(engine: Engine) {
+    let published = Published::start(engine, None);
+    let story = &published.story;
+    let line = format!("COPY --from={} /etc/base /etc/custom\n", story.base_image);
+    story.define_base("mine", super::ROOT, &line);
+    published.gate.set(State::Shut);
+    let ran = build(&published).expect(69);
+    assert!(ran.stderr.contains("error: base mine was not built: ") && ran.stderr.contains(&published.gate.address));
+    assert!(ran.stderr.contains("\nhint: the engine fetches this by itself: "), "{}", ran.stderr);
+    published.gate.set(State::Open);
+    build(&published).expect(0);
     assert_eq!(says(&published), "one");
 }
 
