@@ -167,7 +167,8 @@ impl Report<'_> {
         let found = image.map(|image| image.id.as_str());
         let base = match described.map(|build| &build.footing) {
             Some(Footing::Known(source)) => Some((Some(source.reference.to_string()), Some(source.identity))),
-            Some(Footing::Below) => None,
+            // Its content is known when it is there, which no plan can say.
+            Some(Footing::Below) => Some((Some(self.target.images[step.index - 1].image.to_string()), None)),
             None => self.known(step).map(|known| (None, known.base)),
         };
         let (reference, identity) = base.unwrap_or_default();

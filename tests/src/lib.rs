@@ -84,6 +84,11 @@ impl Engine {
 
     /// Asks its REST API with curl and returns the status and the body.
     pub fn api(self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        let (status, body) = self.api_bytes(method, path, body);
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    fn api_bytes(self, method: &str, path: &str, body: Option<&str>) -> (u16, Vec<u8>) {
         let mut curl = Command::new("curl");
         curl.args([
             "--silent",
@@ -99,10 +104,11 @@ impl Engine {
         if let Some(body) = body {
             curl.args(["--header", "Content-Type: application/json", "--data", body]);
         }
-        let output = curl.arg(format!("http://docker{path}")).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (body, status) = text.rsplit_once('\n').unwrap_or(("", "0"));
-        (status.parse().unwrap_or(0), body.to_owned())
+        let mut answer = curl.arg(format!("http://docker{path}")).output().unwrap().stdout;
+        let Some(end) = answer.iter().rposition(|byte| *byte == b'\n') else { return (0, Vec::new()) };
+        let status = String::from_utf8_lossy(&answer[end + 1..]).parse().unwrap_or(0);
+        answer.truncate(end);
+        (status, answer)
     }
 
     /// Returns what it says of an image, if it has it.
@@ -127,16 +133,32 @@ impl Engine {
 
     /// Runs a command in a new container of an image and returns what it wrote, standard error included.
     pub fn run(self, reference: &str, command: &[&str]) -> String {
-        let body = serde_json::json!({ "Image": reference, "Cmd": command, "Entrypoint": [], "Tty": true });
+        let body = serde_json::json!({ "Image": reference, "Cmd": command, "Entrypoint": [] });
         let (status, answer) = self.api("POST", "/containers/create", Some(&body.to_string()));
         assert_eq!(status, 201, "{answer}");
         let id = serde_json::from_str::<Value>(&answer).unwrap()["Id"].as_str().unwrap().to_owned();
         assert_eq!(self.api("POST", &format!("/containers/{id}/start"), None).0, 204);
         self.api("POST", &format!("/containers/{id}/wait"), None);
-        let (_, text) = self.api("GET", &format!("/containers/{id}/logs?stdout=1&stderr=1"), None);
+        let (status, logs) = self.api_bytes("GET", &format!("/containers/{id}/logs?stdout=1&stderr=1"), None);
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&logs));
         self.api("DELETE", &format!("/containers/{id}?force=1"), None);
-        text
+        String::from_utf8_lossy(&unframed(&logs)).into_owned()
     }
+}
+
+/// Returns what was written to both streams of a container without a terminal.
+///
+/// A terminal's output can be lost when its process ends at once. Without one, each piece has a head of eight bytes, the
+/// last four of which are its length.
+fn unframed(mut logs: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    while let Some((head, rest)) = logs.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let (piece, rest) = rest.split_at(length);
+        text.extend_from_slice(piece);
+        logs = rest;
+    }
+    text
 }
 
 /// Returns a variable that the test run sets.

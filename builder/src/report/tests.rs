@@ -136,7 +136,7 @@ fn the_document_is_of_the_image_that_was_asked_for_and_holds_the_others() {
           },
           "base": {
             "identity": null,
-            "image": null,
+            "image": "docker.io/library/aicage:codex-debian",
             "name": "debian"
           },
           "command": "build",
@@ -195,7 +195,7 @@ fn the_document_is_of_the_image_that_was_asked_for_and_holds_the_others() {
               },
               "base": {
                 "identity": null,
-                "image": null,
+                "image": "docker.io/library/aicage:codex-debian",
                 "name": "debian"
               },
               "evidence": [],
