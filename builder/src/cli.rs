@@ -178,7 +178,7 @@ struct BuildArguments {
     #[arg(long)]
     force: bool,
 
-    /// Run every step of a build again, taking none from the engine's cache
+    /// Run every step of a build again, taking none from the engine's cache; empties its caches of downloads too
     #[arg(long)]
     no_cache: bool,
 
