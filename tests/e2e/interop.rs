@@ -1,5 +1,6 @@
 //! The host tool, in the release whose records we write, finds nothing to do after us.
 
+mod built;
 mod user_layers;
 
 use std::fs::{self, File};
