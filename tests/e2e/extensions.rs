@@ -1,5 +1,6 @@
 //! Extended images: the user's extensions upon a final image, or beneath its agent.
 
+mod caches;
 mod dockerfiles;
 mod interrupted;
 mod names;
