@@ -29,7 +29,7 @@ fn packages_are_installed(engine: Engine, release: &str, root: &str) {
     command.args(["--base", release, "--extension", "hello", "--extension", "greet", "--ca-cert", "system"]);
     run(&mut command).expect(0);
     let image = format!("{}/extended:tool-{release}-hello-greet", story.repository);
-    let said = engine.run(&image, &["sh", "-c", "cat /opt/release /opt/greeting; tool"]).replace('\r', "");
+    let said = engine.run(&image, &["sh", "-c", "cat /opt/release /opt/greeting; tool"]);
     assert_eq!(said, format!("{release}\nHello, world!\ntool 1.0.0\n"));
     // Neither what was downloaded nor the lists of what could be are in the image.
     let left = engine.run(&image, &["sh", "-c", "ls /var/cache/apt/archives/*.deb; ls -A /var/lib/apt/lists"]);
@@ -76,7 +76,7 @@ fn an_image_of_busybox_alone_carries_an_agent_and_extensions(engine: Engine) {
     story.write_custom("extensions/docked/scripts/10-docked.sh", "exit 1\n");
     run(&mut on_tiny(&story, &["small", "docked"])).expect(0);
     let image = format!("{}/extended:tool-tiny-small-docked", story.repository);
-    let said = engine.run(&image, &["cat", "/opt/docked"]).replace('\r', "");
+    let said = engine.run(&image, &["cat", "/opt/docked"]);
     assert!(said.starts_with("BusyBox v") && said.ends_with("\ntool 1.0.0\nwords\n"), "{said}");
     let left = engine.run(&image, &["sh", "-c", "ls -A / /dev/shm /tmp /root; ls /dev/aicage"]);
     assert!(!left.contains("output") && !left.contains("tail") && left.contains("No such file"), "{left}");

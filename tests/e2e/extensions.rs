@@ -26,7 +26,7 @@ fn a_dockerfile_stands_between_two_scripts(engine: Engine) {
         built.stdout
     );
     let image = story.extended("first-second-third");
-    assert_eq!(engine.run(&image, &["cat", "/opt/third"]).replace('\r', ""), "tool 1.0.0\nsecond\nthird\n");
+    assert_eq!(engine.run(&image, &["cat", "/opt/third"]), "tool 1.0.0\nsecond\nthird\n");
     run(story.with("plan", &["first", "second", "third"]).arg("--exit-code")).expect(0);
     let left: Vec<_> = engine.names().into_iter().filter(|name| name.contains(&story.repository)).collect();
     assert_eq!(left.len(), 2, "{left:?}");

@@ -50,10 +50,10 @@ fn a_dockerfile_has_its_arguments_its_context_and_its_stages(engine: Engine) {
     let build = || run(story.with("build", &["staged", "after"]).args(["--format", "json"])).expect(0);
     assert_eq!(build().steps_that_ran(), ["install tool 1.0.0", "extension staged", "extension after"]);
     let image = story.extended("staged-after");
-    let read = |path: &str| engine.run(&image, &["cat", path]).replace('\r', "");
+    let read = |path: &str| engine.run(&image, &["cat", path]);
     assert_eq!(read("/opt/made"), "made for staged by another\n");
     assert_eq!((read("/tmp/user").as_str(), read("/tmp/said").as_str()), ("nobody\n", "hi\ntool 1.0.0\n"));
-    let context = engine.run(&image, &["sh", "-c", "cd /opt/context && find . -type f | sort"]).replace('\r', "");
+    let context = engine.run(&image, &["sh", "-c", "cd /opt/context && find . -type f | sort"]);
     assert_eq!(context, "./.dockerignore\n./kept.txt\n./scripts/say.sh\n./sub/out.txt\n");
     // What it says of the image's containers holds; scripts are for root all the same.
     let config = engine.image(&image).unwrap()["Config"].clone();
@@ -91,7 +91,7 @@ fn extensions_are_installed_in_the_users_order(engine: Engine) {
         // The name says what was typed, in the order in which it was.
         let image = story.extended(&order.join("-"));
         assert!(ran.stdout.contains(&format!("\n{image} was built\n")), "{}", ran.stdout);
-        assert_eq!(engine.run(&image, &["cat", "/opt/order"]).replace('\r', ""), order.join("\n") + "\n");
+        assert_eq!(engine.run(&image, &["cat", "/opt/order"]), order.join("\n") + "\n");
     }
     let twice = story.extend(&["act", "act"]).expect(3);
     assert!(twice.stderr.contains("error: extension act is asked for twice\n"), "{}", twice.stderr);

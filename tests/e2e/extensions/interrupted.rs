@@ -65,7 +65,7 @@ fn ctrl_c_in_the_middle_of_the_extensions_changes_nothing(engine: Engine) {
     let built = aicage_tests::run(story.with("build", &extensions).args(["--format", "json"])).expect(0);
     // What was done before the interruption is not done again.
     assert_eq!(built.steps_that_ran(), ["extension b", "extension c"]);
-    let said = engine.run(&image, &["cat", "/opt/a", "/opt/b", "/opt/c"]).replace('\r', "");
+    let said = engine.run(&image, &["cat", "/opt/a", "/opt/b", "/opt/c"]);
     assert_eq!(said, "second\nthird\nfirst\n");
     let names: Vec<_> = state(&story).0.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, [image.clone(), format!("{image}-previous"), story.image()]);

@@ -79,7 +79,7 @@ fn a_saved_choice_is_built_by_its_name(engine: Engine) {
     let built = saved(&story, "build", "Work", &["--format", "json"]).expect(0);
     assert_eq!(built.steps_that_ran(), ["install tool 1.0.0", "extension gh", "extension act"]);
     assert_eq!(built.json()["image"], image.as_str());
-    assert_eq!(engine.run(&image, &["cat", "/opt/order"]).replace('\r', ""), "gh\nact\n");
+    assert_eq!(engine.run(&image, &["cat", "/opt/order"]), "gh\nact\n");
     saved(&story, "plan", "Work", &["--exit-code"]).expect(0);
     // It is what it is called, not what is in it.
     let names = engine.names();
@@ -91,7 +91,7 @@ fn a_saved_choice_is_built_by_its_name(engine: Engine) {
     let reason = "because: agent tool on base minbase with gh, act -> agent tool on base minbase with gh\n";
     assert!(planned.stdout.contains(reason), "{}", planned.stdout);
     assert_eq!(saved(&story, "build", "Work", &["--format", "json"]).expect(0).steps_that_ran(), Vec::<String>::new());
-    assert_eq!(engine.run(&image, &["cat", "/opt/order"]).replace('\r', ""), "gh\n");
+    assert_eq!(engine.run(&image, &["cat", "/opt/order"]), "gh\n");
 
     // The file of the early days, with a reference of its own, in the folder that it had then.
     let folder = story.home().join("custom/image-extended/mine");

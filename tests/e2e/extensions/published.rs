@@ -84,7 +84,7 @@ impl Published {
     }
 
     fn says(&self, image: &str, path: &[&str]) -> String {
-        self.story.engine.run(image, path).replace('\r', "")
+        self.story.engine.run(image, path)
     }
 }
 

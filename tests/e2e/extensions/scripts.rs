@@ -55,7 +55,7 @@ fn scripts_of_every_kind_run_in_byte_order_and_nothing_of_them_stays(engine: Eng
     let built = run(story.with("build", &["empty", "kinds"]).args(["--format", "json"])).expect(0);
     assert_eq!(built.steps_that_ran(), ["install tool 1.0.0", "extension empty", "extension kinds"]);
     let image = story.extended("empty-kinds");
-    assert_eq!(engine.run(&image, &["cat", "/opt/order"]).replace('\r', ""), ORDER);
+    assert_eq!(engine.run(&image, &["cat", "/opt/order"]), ORDER);
 
     // One layer and one entry of the history for each, and in the image what the scripts made, alone.
     assert_eq!(engine.layers(&image).len(), engine.layers(&story.image()).len() + 2);
@@ -153,5 +153,5 @@ fn extensions_are_found_in_both_layouts(engine: Engine) {
     write(story.home().join("custom/extension"), "new", "not this one");
     story.extend(&["seed", "old", "new"]).expect(0);
     let words = engine.run(&story.extended("seed-old-new"), &["cat", "/opt/seed", "/opt/old", "/opt/new"]);
-    assert_eq!(words.replace('\r', ""), "seed\nold\nnew\n");
+    assert_eq!(words, "seed\nold\nnew\n");
 }
