@@ -109,6 +109,10 @@ pub(crate) fn parse_yaml<T: de::DeserializeOwned>(bytes: &[u8], file: &str) -> R
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
         at(line, column, "the file is not UTF-8 text".to_owned())
     })?;
+    let says_something = |line: &str| !matches!(line.trim(), "" | "---" | "...") && !line.trim_start().starts_with('#');
+    if !text.trim_start_matches('\u{feff}').lines().any(says_something) {
+        return Err(at(1, 1, "the file says nothing; write its keys, or remove it".to_owned()));
+    }
     let options = serde_saphyr::options! { no_schema: true };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error.location();

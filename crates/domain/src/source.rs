@@ -415,7 +415,7 @@ mod tests {
         insta::assert_snapshot!(mistake("source: http-text\nurl: http://example.org/x\n"), @"version.yml:2:6: url starts with https:// and holds no user, password or blank");
         insta::assert_snapshot!(mistake("source: http-text\nurl: https://me:secret@example.org/x\n"), @"version.yml:2:6: url starts with https:// and holds no user, password or blank");
         insta::assert_snapshot!(mistake("source: http-json\nurl: https://example.org/x\npointer: version\n"), @"version.yml:3:10: pointer starts with `/`, as in /dist-tags/latest");
-        insta::assert_snapshot!(mistake(""), @"version.yml:1:1: unexpected end of input");
+        insta::assert_snapshot!(mistake(""), @"version.yml:1:1: the file says nothing; write its keys, or remove it");
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn a_mistake_has_file_line_and_column_in_every_file() {
             (format!("{good}\tx: y\n"), String::new(), ""),
             ("just words\n".to_owned(), "1:1".to_owned(), ""),
             ("- a\n- b\n".to_owned(), "1:1".to_owned(), ""),
-            (String::new(), "1:1".to_owned(), "unexpected end of input"),
+            (String::new(), "1:1".to_owned(), "the file says nothing; write its keys, or remove it"),
             ("x: !!python/object/apply:os.system [id]\n".to_owned(), "1:1".to_owned(), "unknown field"),
             (good.replacen(": ", ": [", 1), String::new(), ""),
         ] {

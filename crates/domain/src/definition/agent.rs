@@ -124,7 +124,9 @@ mod tests {
         insta::assert_snapshot!(mistake("agent_full_name: on\nagent_homepage: x\n"), @"agent.yml:1:18: The string value [on] must be quoted");
         insta::assert_snapshot!(mistake("agent_full_name: x\n"), @"agent.yml:1:1: missing field `agent_homepage`");
         insta::assert_snapshot!(mistake("agent_full_name: [x\n"), @"agent.yml:1:18: expected string scalar");
-        insta::assert_snapshot!(mistake(""), @"agent.yml:1:1: unexpected end of input");
+        for nothing in ["", "\n\n", "# a remark\n", "---\n", "\u{feff}"] {
+            assert_eq!(mistake(nothing), "agent.yml:1:1: the file says nothing; write its keys, or remove it");
+        }
         insta::assert_snapshot!(AgentMetadata::parse(b"a: b\nx: \xff", "agent.yml").unwrap_err(), @"agent.yml:2:4: the file is not UTF-8 text");
     }
 
