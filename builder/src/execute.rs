@@ -25,8 +25,9 @@ use jiff::Timestamp;
 use registry::Credential;
 
 use crate::failures;
+use crate::folders::Folders;
 use crate::lower::{self, BUILDER_VERSION, CERTIFICATES, Circumstances, Places, Stage};
-use crate::observe::{Doors, Folders};
+use crate::observe::Doors;
 use crate::records;
 use crate::secrets::Secrets;
 use crate::show::Witness;

@@ -67,7 +67,7 @@ pub(crate) fn of_engine(error: &EngineError) -> Failure {
 pub(crate) fn of_observe(error: &ObserveError) -> Failure {
     match error {
         ObserveError::Engine(error) => of_engine(error),
-        ObserveError::Context { .. } => Failure::new(Exit::Definition, error),
+        ObserveError::Folder(_) => Failure::new(Exit::Definition, error),
     }
 }
 

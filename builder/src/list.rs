@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Listing, OutputFormat};
 use crate::failures;
+use crate::folders::Walks;
 use crate::observe::{Doors, ObserveError, look_ahead, observe};
 use crate::remotes::chain;
 use crate::run::certificates;
@@ -70,7 +71,8 @@ async fn look_at_all(listing: &Listing) -> Result<Vec<Row>, Failure> {
     let sightings = Sightings::new(labelled, records, &around.repositories);
     let candidates = candidates::gather(&sightings, &roots).map_err(|error| failures::of_load(&error))?;
     let doors = Doors::open(around, certificates.as_deref(), engine, agents(&candidates), false);
-    let looks = candidates.into_iter().map(|candidate| look_at(candidate, &doors));
+    let walks = Walks::default();
+    let looks = candidates.into_iter().map(|candidate| look_at(candidate, &walks, &doors));
     let rows = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect::<Vec<_>>().await;
     rows.map_err(|error| failures::of_observe(&error))
 }
@@ -84,7 +86,7 @@ fn agents(candidates: &[Candidate]) -> Vec<AgentName> {
     agents
 }
 
-async fn look_at(candidate: Candidate, doors: &Doors) -> Result<Row, ObserveError> {
+async fn look_at(candidate: Candidate, walks: &Walks, doors: &Doors) -> Result<Row, ObserveError> {
     let row = |state| Row { seen: candidate.seen.clone(), state };
     let target = match candidate.target {
         Ok(target) => target,
@@ -94,10 +96,10 @@ async fn look_at(candidate: Candidate, doors: &Doors) -> Result<Row, ObserveErro
             return Ok(row(State::Kept { notices: Vec::new(), because: Some(because) }));
         }
     };
-    let seen = async { observe(&target, look_ahead(&target, doors).await?, doors).await };
+    let seen = async { observe(&target, look_ahead(&target, walks, doors).await?, doors).await };
     let world = match seen.await {
         Ok(observation) => observation.world,
-        Err(error @ ObserveError::Context { .. }) => return Ok(row(State::Refused { because: chain(&error) })),
+        Err(error @ ObserveError::Folder(_)) => return Ok(row(State::Refused { because: chain(&error) })),
         Err(error @ ObserveError::Engine(_)) => return Err(error),
     };
     let is_there = world.images.last().is_some_and(|image| image.image.is_some());

@@ -4,6 +4,7 @@ mod certificates;
 mod cli;
 mod execute;
 mod failures;
+mod folders;
 mod list;
 mod lower;
 mod observe;

@@ -1,18 +1,14 @@
 //! Looking at everything that a decision needs: the engine, the registry, the definitions, the version, the records.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use buildkit::context::{Context, ContextError, ContextRules, DockerfileContext, EntryKind, RunnableScripts};
-use domain::definition::{BASE_FILES, EXTENSION_FILES, ExtensionKind, METADATA_FILES, SCRIPTS_FOLDER};
 use domain::digest::Digest;
-use domain::files::{FileEntry, FileKind, FileSet};
 use domain::image::ImageRef;
 use domain::name::AgentName;
 use domain::recipe::ImageRecipe;
-use domain::target::{Foundation, Ingredient, Making, Target, TargetImage};
+use domain::target::{Foundation, Making, Target, TargetImage};
 use domain::world::{BaseFacts, ImageFacts, ImageWorld, LocalBase, Remote, VersionFact, World};
 use engine::{Engine, EngineError, ImageStore, LocalImage};
 use futures_util::future::try_join_all;
@@ -20,6 +16,7 @@ use home::{Home, ImageKey};
 use registry::{Registry, RegistryOptions};
 
 use crate::cli::Surroundings;
+use crate::folders::{FolderError, Folders, Walks};
 use crate::records;
 use crate::remotes::Remotes;
 use crate::versions::{Checker, Versions};
@@ -74,17 +71,8 @@ impl Doors {
 pub(crate) enum ObserveError {
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("the definition of {definition} cannot be used")]
-    Context { definition: String, source: ContextError },
-}
-
-/// The folders that a layer's steps see.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Folders {
-    /// The definition's folder, unless nothing of it is used.
-    pub(crate) context: Option<Arc<Context>>,
-    /// The folder as the place of a Dockerfile, where the layer has one.
-    pub(crate) dockerfile: Option<Arc<Context>>,
+    #[error(transparent)]
+    Folder(#[from] FolderError),
 }
 
 /// What is seen before anything is written.
@@ -102,8 +90,10 @@ pub(crate) struct Observation {
 }
 
 /// Looks at what shows whether `target` can be built at all. It writes nothing, and makes nobody write.
-pub(crate) async fn look_ahead(target: &Target, doors: &Doors) -> Result<Prospect, ObserveError> {
-    let folders = try_join_all(target.images.iter().map(walk));
+///
+/// What `walks` holds already is not walked again.
+pub(crate) async fn look_ahead(target: &Target, walks: &Walks, doors: &Doors) -> Result<Prospect, ObserveError> {
+    let folders = try_join_all(target.images.iter().map(|image| walks.of(image)));
     let (folders, version) = tokio::join!(folders, doors.engine.version());
     // A mistake in a definition is told rather than an engine that is not there: it is nearer to the person.
     Ok(Prospect { folders: folders?, platform: version?.platform })
@@ -117,7 +107,7 @@ pub(crate) async fn observe(target: &Target, prospect: Prospect, doors: &Doors) 
     let images = images?
         .into_iter()
         .zip(&folders)
-        .map(|(image, folders)| ImageWorld { layers: folders.iter().map(files_of).collect(), ..image })
+        .map(|(image, folders)| ImageWorld { layers: folders.iter().map(Folders::files).collect(), ..image })
         .collect();
     let world = World { images, version, secrets: doors.secrets.clone(), platform };
     Ok(Observation { world, folders })
@@ -206,72 +196,4 @@ fn pulled_as(local: &LocalImage, base: &ImageRef) -> Option<Digest> {
         ImageStore::Graph => local.pulled_as(base.repository()),
         ImageStore::Containerd => None,
     }
-}
-
-/// Walks the folders of every definition that goes into an image.
-async fn walk(wanted: &TargetImage) -> Result<Vec<Folders>, ObserveError> {
-    try_join_all(wanted.layers().iter().map(walk_layer)).await
-}
-
-async fn walk_layer(layer: &Ingredient) -> Result<Folders, ObserveError> {
-    let (definition, folder, metadata, kind) = match layer {
-        Ingredient::Base(base) => (format!("base {}", base.name), &base.folder, BASE_FILES.as_slice(), Use::Dockerfile),
-        Ingredient::Agent(agent) => (agent.name.to_string(), &agent.folder, METADATA_FILES.as_slice(), Use::Agent),
-        Ingredient::Extension(extension) => {
-            let kind = match extension.kind {
-                ExtensionKind::Scripts => Use::Scripts,
-                ExtensionKind::Dockerfile => Use::Dockerfile,
-                ExtensionKind::SharesOnly => Use::Nothing,
-            };
-            (format!("extension {}", extension.name), &extension.folder, EXTENSION_FILES.as_slice(), kind)
-        }
-    };
-    let folder = folder.clone();
-    let leave_out: Vec<_> = metadata.iter().map(|name| (*name).to_owned()).collect();
-    let walked = tokio::task::spawn_blocking(move || walk_folder(&folder, leave_out, kind)).await;
-    walked.expect("walking a folder does not panic").map_err(|source| ObserveError::Context { definition, source })
-}
-
-/// How a definition's folder is used.
-#[derive(Debug, Clone, Copy)]
-enum Use {
-    Agent,
-    Scripts,
-    Dockerfile,
-    Nothing,
-}
-
-fn walk_folder(folder: &Path, leave_out: Vec<String>, kind: Use) -> Result<Folders, ContextError> {
-    let runnable_scripts = match kind {
-        Use::Agent => RunnableScripts::TopLevel,
-        Use::Scripts => RunnableScripts::Folder(SCRIPTS_FOLDER.to_owned()),
-        Use::Dockerfile => {
-            let DockerfileContext { context, dockerfile } = DockerfileContext::walk(folder, &leave_out)?;
-            return Ok(Folders { context: Some(Arc::new(context)), dockerfile: Some(Arc::new(dockerfile)) });
-        }
-        Use::Nothing => return Ok(Folders::default()),
-    };
-    let context = Context::walk(folder, &ContextRules { leave_out, runnable_scripts })?;
-    Ok(Folders { context: Some(Arc::new(context)), dockerfile: None })
-}
-
-/// Returns the files that a layer's steps see, each once.
-fn files_of(folders: &Folders) -> FileSet {
-    let entry = |entry: &buildkit::context::Entry| FileEntry {
-        path: entry.path.clone(),
-        mode: entry.mode,
-        kind: match &entry.kind {
-            EntryKind::Directory => FileKind::Directory,
-            EntryKind::File { digest, .. } => FileKind::File { digest: Digest::from_bytes(*digest) },
-            EntryKind::Symlink { target } => FileKind::Symlink { target: target.clone() },
-        },
-    };
-    let mut files: Vec<_> = folders.context.iter().flat_map(|context| context.entries()).map(entry).collect();
-    // The Dockerfile counts also where it is no part of the context.
-    for beside in folders.dockerfile.iter().flat_map(|dockerfile| dockerfile.entries()) {
-        if !files.iter().any(|file| file.path == beside.path) {
-            files.push(entry(beside));
-        }
-    }
-    FileSet(files)
 }

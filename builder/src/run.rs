@@ -18,6 +18,7 @@ use crate::certificates;
 use crate::cli::{CommandLine, OutputFormat, Saving, Surroundings, Task};
 use crate::execute::{Built, Job, Means, execute};
 use crate::failures;
+use crate::folders::Walks;
 use crate::lower::Circumstances;
 use crate::observe::{self, Doors, Observation, Prospect, observe};
 use crate::pull::pull;
@@ -164,7 +165,9 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
 }
 
 async fn look_ahead(target: &Target, doors: &Doors) -> Result<Prospect, Failure> {
-    let prospect = observe::look_ahead(target, doors).await.map_err(|error| failures::of_observe(&error))?;
+    // What was walked before a wait may have changed since.
+    let walks = Walks::default();
+    let prospect = observe::look_ahead(target, &walks, doors).await.map_err(|error| failures::of_observe(&error))?;
     check_platform(target, &prospect.platform).map_err(|error| failures::of_plan(&error))?;
     Ok(prospect)
 }
