@@ -21,6 +21,13 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// The largest message taken from BuildKit, in bytes. It sends up to 16 MiB; the library's default is 4 MiB.
 const ANSWER_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
+/// How much may be on its way on a whole connection, in bytes: the most that HTTP/2 knows (RFC 9113, section 6.9.1).
+///
+/// The library ends a connection with `too_many_data_frames` when what small frames cost that nobody has read yet exceeds
+/// half of this (h2, `DataFrameBudget`). BuildKit asks for thousands of files at once with a frame of some ten bytes for
+/// each; so a client that was busy for a moment lost its session. Memory is bounded by the window of each stream.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
 /// Says why a BuildKit could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -91,6 +98,7 @@ impl BuildKit {
             }
         });
         let channel = GrpcEndpoint::from_static("http://buildkit")
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .connect_with_connector(connector)
             .await
             .map_err(ConnectError::Grpc)?;

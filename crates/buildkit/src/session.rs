@@ -26,7 +26,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::connect::{BuildKit, ConnectError, upgrade};
+use crate::connect::{BuildKit, CONNECTION_WINDOW_BYTES, ConnectError, upgrade};
 use crate::context::Context;
 use crate::dockerfile::CONTEXT;
 use crate::endpoint::Endpoint;
@@ -102,6 +102,7 @@ impl Session {
             .prepare();
         let task = tokio::spawn(async move {
             let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                 .serve_connection(io, TowerToHyperService::new(routes))
                 .await;
             if let Err(error) = served {
