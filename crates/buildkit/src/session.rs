@@ -18,6 +18,7 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
 };
 use futures_util::Stream;
+use hyper::server::conn::http2::Builder;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::mpsc;
@@ -101,10 +102,7 @@ impl Session {
             .add_service(SecretsServer::from_arc(served))
             .prepare();
         let task = tokio::spawn(async move {
-            let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-                .serve_connection(io, TowerToHyperService::new(routes))
-                .await;
+            let served = server().serve_connection(io, TowerToHyperService::new(routes)).await;
             if let Err(error) = served {
                 tracing::debug!(%error, "session ended");
             }
@@ -116,6 +114,12 @@ impl Session {
     pub fn id(&self) -> &str {
         &self.id
     }
+}
+
+fn server() -> Builder<TokioExecutor> {
+    let mut server = Builder::new(TokioExecutor::new());
+    server.initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    server
 }
 
 impl Drop for Session {
@@ -222,5 +226,52 @@ impl Secrets for Served {
         let id = request.into_inner().id;
         let data = self.0.secrets.get(&id).ok_or_else(|| Status::not_found(format!("no secret is named {id:?}")))?;
         Ok(Response::new(GetSecretResponse { data: data.clone() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt as _, Full, StreamBody};
+    use hyper::body::{Frame, Incoming};
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::sync::Notify;
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    /// As many as a folder of 40,000 files makes the engine send at once.
+    const FRAMES: usize = 40_000;
+
+    #[tokio::test]
+    async fn thousands_of_small_frames_may_wait_to_be_read() {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let all_sent = Arc::new(Notify::new());
+        let may_read = all_sent.clone();
+        let count = service_fn(move |request: http::Request<Incoming>| {
+            let may_read = may_read.clone();
+            async move {
+                may_read.notified().await;
+                let body = request.into_body().collect().await.map(|body| body.to_bytes().len());
+                Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::from(format!("{body:?}")))))
+            }
+        });
+        tokio::spawn(server().serve_connection(TokioIo::new(far), count));
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(near));
+        let (mut client, connection) = handshake.await.unwrap();
+        tokio::spawn(connection);
+
+        let frames = tokio_stream::iter(0..FRAMES).map(move |number| {
+            if number + 1 == FRAMES {
+                all_sent.notify_one();
+            }
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"0123456789")))
+        });
+        let request = http::Request::post("http://session").body(StreamBody::new(frames)).unwrap();
+        let answer = client.send_request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(answer, format!("Ok({})", FRAMES * 10));
     }
 }
