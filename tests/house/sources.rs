@@ -12,12 +12,6 @@ const NAMES_THAT_SAY_NOTHING: [&str; 11] =
 /// The length from which a file is usually two subjects, in lines.
 const LENGTH_LIMIT_LINES: usize = 600;
 
-/// Longer files, each looked at and left as it is, and why.
-const LONG_FILES: [(&str, &str); 1] = [(
-    "crates/domain/src/plan/tests.rs",
-    "one test for each reason, notice and failure of one function; most lines are what a person reads",
-)];
-
 /// Attributes that hide what should be seen, cut in two so that this file has none.
 const HIDING: [(&str, &str); 3] = [("#[ig", "nore"), ("#[al", "low("), ("#![al", "low(")];
 
@@ -47,22 +41,14 @@ fn no_module_has_a_name_that_says_nothing() {
 }
 
 #[test]
-fn a_long_file_has_a_reason() {
-    let mut broken = Vec::new();
-    let mut long = Vec::new();
-    for file in FOLDERS.iter().flat_map(|folder| rust_files(folder)) {
-        let lines = file.text.lines().count();
-        if lines <= LENGTH_LIMIT_LINES {
-            continue;
-        }
-        if !LONG_FILES.iter().any(|(path, _)| *path == file.path) {
-            broken.push(format!("{}: {lines} lines", file.path));
-        }
-        long.push(file.path);
-    }
-    assert_none("files that are long without a reason", &broken);
-    let stale = LONG_FILES.iter().map(|(path, _)| (*path).to_owned()).filter(|path| !long.contains(path));
-    assert_none("files that have a reason and are not long", &stale.collect::<Vec<_>>());
+fn no_file_is_long() {
+    let files = FOLDERS.iter().flat_map(|folder| rust_files(folder));
+    let long =
+        files.map(|file| (file.text.lines().count(), file.path)).filter(|(lines, _)| *lines > LENGTH_LIMIT_LINES);
+    assert_none(
+        "files of more than one subject",
+        &long.map(|(lines, path)| format!("{path}: {lines} lines")).collect::<Vec<_>>(),
+    );
 }
 
 #[test]

@@ -9,6 +9,6 @@ python3 -m pip --python /opt/aider/bin/python install --no-cache-dir --progress-
 ln -s /opt/aider/bin/aider /usr/local/bin/aider
 
 # An image whose agent does not start is a failed build. A first start leaves files in the home folder.
-scratch=$(mktemp -d ~/install.XXXXXX)
+scratch=$(mktemp -d -p "$HOME")
 trap 'rm -rf "$scratch"' EXIT
 HOME=$scratch aider --version

@@ -2,7 +2,7 @@
 set -euo pipefail
 
 # What would otherwise stay in the layer: npm's cache, and what a first start leaves in the home folder.
-scratch=$(mktemp -d ~/install.XXXXXX)
+scratch=$(mktemp -d -p "$HOME")
 trap 'rm -rf "$scratch"' EXIT
 
 package=@google/gemini-cli@$AICAGE_AGENT_VERSION
