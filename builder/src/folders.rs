@@ -1,8 +1,7 @@
 //! The folders of definitions, as they would be sent: walked and hashed once.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use buildkit::context::{Context, ContextError, ContextRules, DockerfileContext, EntryKind, RunnableScripts};
 use domain::definition::{BASE_FILES, EXTENSION_FILES, ExtensionKind, METADATA_FILES, SCRIPTS_FOLDER};
@@ -10,7 +9,8 @@ use domain::digest::Digest;
 use domain::files::{FileEntry, FileKind, FileSet};
 use domain::target::{Ingredient, TargetImage};
 use futures_util::future::try_join_all;
-use tokio::sync::OnceCell;
+
+use crate::once::OncePer;
 
 /// Says that a definition's folder cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,7 @@ impl Folders {
 
 /// What walks found, each folder walked once.
 #[derive(Default)]
-pub(crate) struct Walks(Mutex<BTreeMap<PathBuf, Arc<OnceCell<Folders>>>>);
+pub(crate) struct Walks(OncePer<PathBuf, Folders>);
 
 impl Walks {
     /// Returns the folders of every definition that goes into an image, those beneath first.
@@ -71,8 +71,7 @@ impl Walks {
             Ingredient::Agent(agent) => &agent.folder,
             Ingredient::Extension(extension) => &extension.folder,
         };
-        let walked = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.clone()).or_default().clone();
-        walked.get_or_try_init(|| walk(layer)).await.cloned()
+        self.0.of(folder).get_or_try_init(|| walk(layer)).await.cloned()
     }
 }
 

@@ -8,6 +8,7 @@ mod folders;
 mod list;
 mod lower;
 mod observe;
+mod once;
 mod pull;
 mod raw;
 mod records;

@@ -1,35 +1,33 @@
 //! What registries say of images.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use domain::image::ImageRef;
 use domain::world::Remote;
 use registry::{Registry, RegistryError};
-use tokio::sync::OnceCell;
+
+use crate::once::OncePer;
 
 /// What registries say, each asked once about an image in one run.
 pub(crate) struct Remotes {
     registry: Arc<Registry>,
-    answers: Mutex<BTreeMap<ImageRef, Arc<OnceCell<Remote>>>>,
+    answers: OncePer<ImageRef, Remote>,
 }
 
 impl Remotes {
     pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, answers: Mutex::default() }
+        Self { registry, answers: OncePer::default() }
     }
 
     /// Returns what the registry of `image` says of it. Whoever asks while another one does waits for that answer.
     pub(crate) async fn of(&self, image: &ImageRef) -> Remote {
-        let answer =
-            self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(image.clone()).or_default().clone();
         let ask = || async {
             match self.registry.digest(image).await {
                 Ok(digest) => Remote::Known(digest),
                 Err(error) => remote_of(&error),
             }
         };
-        answer.get_or_init(ask).await.clone()
+        self.answers.of(image).get_or_init(ask).await.clone()
     }
 }
 
