@@ -28,6 +28,7 @@ pub(crate) fn select(entries: &[Entry], paths: &[String]) -> Vec<u32> {
                 "" | "." => continue,
                 ".." => {
                     done.pop();
+                    last = numbers.get(done.join("/").as_str()).copied();
                     continue;
                 }
                 part => done.push(part),
@@ -69,9 +70,12 @@ mod tests {
             entry("a/b", EntryKind::Directory),
             entry("a/b/c", file()),
             entry("a/link", link("../d")),
+            entry("a/up", link("..")),
             entry("a-x", file()),
             entry("d", EntryKind::Directory),
             entry("d/e", file()),
+            entry("d/f", EntryKind::Directory),
+            entry("d/f/up", link("..")),
             entry("loop", link("loop")),
         ]
     }
@@ -87,14 +91,16 @@ mod tests {
         assert_eq!(selected(&["a/b"]), ["a", "a/b", "a/b/c"]);
         assert_eq!(selected(&["/a-x", "nothing"]), ["a-x"]);
         assert_eq!(selected(&["a/link/e"]), ["a", "a/link", "d", "d/e"]);
-        assert_eq!(selected(&["a/link"]), ["a", "a/link", "d", "d/e"]);
+        assert_eq!(selected(&["a/link"]), ["a", "a/link", "d", "d/e", "d/f", "d/f/up"]);
+        assert_eq!(selected(&["d/f/up"]), ["d", "d/e", "d/f", "d/f/up"]);
+        assert_eq!(selected(&["a/b/.."]), ["a", "a/b", "a/b/c", "a/link", "a/up"]);
         assert_eq!(selected(&["loop"]), ["loop"]);
         assert!(selected(&["nothing"]).is_empty());
     }
 
     #[test]
     fn everything_is_sent_where_it_cannot_be_told() {
-        for paths in [&[][..], &["a/*"], &["."], &["/"], &["a/.."]] {
+        for paths in [&[][..], &["a/*"], &["."], &["/"], &["a/.."], &["a/up"]] {
             assert_eq!(selected(paths).len(), entries().len(), "{paths:?}");
         }
     }

@@ -419,7 +419,10 @@ fn unchanged_layers(
         Reason::SecretChanged { .. } => at(&|kind| matches!(kind, LayerKind::Extension { .. })),
         Reason::SelectionChanged { .. } => {
             let known = known.map(|known| known.layers.as_slice()).unwrap_or_default();
-            layers.iter().zip(known).take_while(|(layer, (key, _))| layer.kind.key() == *key).count()
+            let same = |(layer, (key, files)): &(&Layer, &(String, String))| {
+                layer.kind.key() == *key && layer.files.digest().to_string() == *files
+            };
+            layers.iter().zip(known).take_while(same).count()
         }
     };
     reasons.iter().map(first_that_runs).min().unwrap_or(0)
