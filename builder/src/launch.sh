@@ -1,60 +1,62 @@
 # Runs "$@" in a build step. Everything written here lies under /dev and is gone with the step.
-d=/dev/aicage
-w=$d
+# Its variables have a prefix and a value from the start: the image's own, and a Dockerfile's arguments, come the same way.
+aicage_d=/dev/aicage
+aicage_fresh= aicage_before= aicage_made= aicage_linked=
+aicage_w=$aicage_d
+aicage_lists=/var/lib/apt/lists
 export LC_ALL="${LC_ALL-C.UTF-8}"
 # A process of a user of its own may write nothing where root's things are.
-if ! mkdir -p "$d" 2>/dev/null || [ ! -w "$d" ]; then
-  w=/dev/shm/aicage.$$
-  mkdir -p "$w" || exec "$@"
+if ! mkdir -p "$aicage_d" 2>/dev/null || [ ! -w "$aicage_d" ]; then
+  aicage_w=/dev/shm/aicage.$$
+  mkdir -p "$aicage_w" || exec "$@"
 fi
-settings=$w/apt.conf
+aicage_settings=$aicage_w/apt.conf
 
 # The company's certificates, when the session has them. They are added to what the image trusts already, and reach the
 # usual tools by variables of this process alone.
-if [ -s "$d/ca.crt" ]; then
-  for own in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
-    if [ -s "$own" ]; then cat "$own"; echo; break; fi
-  done >"$w/trust.pem"
-  cat "$d/ca.crt" >>"$w/trust.pem"
-  chmod 644 "$w/trust.pem"
-  for name in SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE PIP_CERT GIT_SSL_CAINFO CARGO_HTTP_CAINFO NODE_EXTRA_CA_CERTS \
+if [ -s "$aicage_d/ca.crt" ]; then
+  for aicage_own in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
+    if [ -s "$aicage_own" ]; then cat "$aicage_own"; echo; break; fi
+  done >"$aicage_w/trust.pem"
+  cat "$aicage_d/ca.crt" >>"$aicage_w/trust.pem"
+  chmod 644 "$aicage_w/trust.pem"
+  for aicage_name in SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE PIP_CERT GIT_SSL_CAINFO CARGO_HTTP_CAINFO NODE_EXTRA_CA_CERTS \
     AWS_CA_BUNDLE DENO_CERT NIX_SSL_CERT_FILE; do
-    export "$name=$w/trust.pem"
+    export "$aicage_name=$aicage_w/trust.pem"
   done
-  echo "Acquire::https::CaInfo \"$w/trust.pem\";" >>"$settings"
+  echo "Acquire::https::CaInfo \"$aicage_w/trust.pem\";" >>"$aicage_settings"
   if [ -z "$WGETRC" ]; then
-    echo "ca_certificate = $w/trust.pem" >"$w/wgetrc"
-    export WGETRC="$w/wgetrc"
+    echo "ca_certificate = $aicage_w/trust.pem" >"$aicage_w/wgetrc"
+    export WGETRC="$aicage_w/wgetrc"
   fi
 fi
 
 # What package managers download goes to caches that builds share, where this step has them, and into no layer.
-c=$d/cache
-if [ -w "$c/npm" ] && [ -z "$npm_config_cache$NPM_CONFIG_CACHE" ]; then export npm_config_cache="$c/npm"; fi
-if [ -w "$c/pip" ] && [ -z "$PIP_CACHE_DIR" ]; then export PIP_CACHE_DIR="$c/pip"; fi
-if [ -w "$c/apt" ] && [ -d /etc/apt ]; then
+aicage_c=$aicage_d/cache
+if [ -w "$aicage_c/npm" ] && [ -z "$npm_config_cache$NPM_CONFIG_CACHE" ]; then export npm_config_cache="$aicage_c/npm"; fi
+if [ -w "$aicage_c/pip" ] && [ -z "$PIP_CACHE_DIR" ]; then export PIP_CACHE_DIR="$aicage_c/pip"; fi
+if [ -w "$aicage_c/apt" ] && [ -d /etc/apt ]; then
   # Two distributions may have different packages in files of one name.
-  a=$c/apt/$(. /etc/os-release 2>/dev/null && echo "${ID-}-${VERSION_ID-$VERSION_CODENAME}")
-  if mkdir -p "$a/archives/partial"; then
-    echo "Dir::Cache \"$a\"; APT::Keep-Downloaded-Packages \"true\"; Binary::apt::APT::Keep-Downloaded-Packages \"true\";" >>"$settings"
+  aicage_a=$aicage_c/apt/$(. /etc/os-release 2>/dev/null && echo "${ID-}-${VERSION_ID-$VERSION_CODENAME}")
+  if mkdir -p "$aicage_a/archives/partial"; then
+    echo "Dir::Cache \"$aicage_a\"; APT::Keep-Downloaded-Packages \"true\"; Binary::apt::APT::Keep-Downloaded-Packages \"true\";" >>"$aicage_settings"
   fi
   # Lists are no use to anybody later: each step fetches new ones. The steps of a Dockerfile may count on each other's.
-  lists=/var/lib/apt/lists
-  if [ "$0" = aicage ] && [ -w "$lists" ]; then fresh=1; before=" $(ls -A "$lists" | tr '\n' ' ')"; fi
+  if [ "$0" = aicage ] && [ -w "$aicage_lists" ]; then aicage_fresh=1; aicage_before=" $(ls -A "$aicage_lists" | tr '\n' ' ')"; fi
 fi
-crates=${CARGO_HOME:-$HOME/.cargo}
-if [ -w "$c/cargo" ] && [ -n "$HOME$CARGO_HOME" ] && [ ! -e "$crates/registry" ]; then
-  [ -d "$crates" ] || made=$crates
-  mkdir -p "$crates" && ln -s "$c/cargo" "$crates/registry"
+aicage_crates=${CARGO_HOME:-$HOME/.cargo}
+if [ -w "$aicage_c/cargo" ] && [ -n "$HOME$CARGO_HOME" ] && [ ! -e "$aicage_crates/registry" ] && [ ! -L "$aicage_crates/registry" ]; then
+  [ -d "$aicage_crates" ] || aicage_made=$aicage_crates
+  mkdir -p "$aicage_crates" && ln -s "$aicage_c/cargo" "$aicage_crates/registry" && aicage_linked=1
 fi
-if [ -s "$settings" ] && [ -z "$APT_CONFIG" ]; then export APT_CONFIG="$settings"; fi
+if [ -s "$aicage_settings" ] && [ -z "$APT_CONFIG" ]; then export APT_CONFIG="$aicage_settings"; fi
 
 leave() {
-  if [ -L "$crates/registry" ]; then rm -f "$crates/registry"; fi
-  if [ -n "$made" ]; then rmdir "$made" 2>/dev/null; fi
-  if [ -n "$fresh" ] && [ "${before#*Release}" = "$before" ]; then
-    for entry in "$lists"/* "$lists"/.[!.]*; do
-      case $before in *" ${entry##*/} "*) ;; *) rm -rf "$entry" ;; esac
+  if [ -n "$aicage_linked" ] && [ -L "$aicage_crates/registry" ]; then rm -f "$aicage_crates/registry"; fi
+  if [ -n "$aicage_made" ]; then rmdir "$aicage_made" 2>/dev/null; fi
+  if [ -n "$aicage_fresh" ] && [ "${aicage_before#*Release}" = "$aicage_before" ]; then
+    for aicage_entry in "$aicage_lists"/* "$aicage_lists"/.[!.]*; do
+      case $aicage_before in *" ${aicage_entry##*/} "*) ;; *) rm -rf "$aicage_entry" ;; esac
     done
   fi
   exit "$1"
@@ -62,22 +64,22 @@ leave() {
 
 # The engine clips a step's output, separately for each stream. All output goes to the first stream; the last lines of a
 # failure are kept here and said again on the second, which nothing else uses.
-if ! command -v tee >/dev/null 2>&1 || ! command -v tail >/dev/null 2>&1 || ! mkfifo "$w/output" "$w/ending" 2>/dev/null; then
+if ! command -v tee >/dev/null 2>&1 || ! command -v tail >/dev/null 2>&1 || ! mkfifo "$aicage_w/output" "$aicage_w/ending" 2>/dev/null; then
   "$@" </dev/null
   leave $?
 fi
-tail -c 65536 <"$w/ending" >"$w/tail" &
-keeper=$!
-tee "$w/ending" <"$w/output" &
-copier=$!
-"$@" >"$w/output" 2>&1 </dev/null
-code=$?
+tail -c 65536 <"$aicage_w/ending" >"$aicage_w/tail" &
+aicage_keeper=$!
+tee "$aicage_w/ending" <"$aicage_w/output" &
+aicage_copier=$!
+"$@" >"$aicage_w/output" 2>&1 </dev/null
+aicage_code=$?
 # A process left behind by the script may hold the pipe open for ever.
-{ sleep 2; kill "$copier"; } >/dev/null 2>&1 &
+{ sleep 2; kill "$aicage_copier"; } >/dev/null 2>&1 &
 # The shell says "Terminated" of what it killed.
-wait "$copier" 2>/dev/null
-if [ "$code" -ne 0 ]; then
-  wait "$keeper"
-  tail -n 40 "$w/tail" >&2
+wait "$aicage_copier" 2>/dev/null
+if [ "$aicage_code" -ne 0 ]; then
+  wait "$aicage_keeper"
+  tail -n 40 "$aicage_w/tail" >&2
 fi
-leave "$code"
+leave "$aicage_code"

@@ -29,8 +29,8 @@ const MOUNTS: &str = "/dev/aicage";
 const CACHES: [(&str, Sharing); 4] =
     [("apt", Sharing::Private), ("cargo", Sharing::Private), ("npm", Sharing::Shared), ("pip", Sharing::Shared)];
 
-/// The session's id for the company's certificates.
-pub(crate) const CERTIFICATES: &str = "aicage-ca";
+/// The session's id for the company's certificates; no secret of the user's can begin with a dot.
+pub(crate) const CERTIFICATES: &str = ".aicage-ca";
 
 /// The version of this program, as labels, records and histories name it.
 pub(crate) const BUILDER_VERSION: &str = env!("CARGO_PKG_VERSION");

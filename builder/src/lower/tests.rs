@@ -113,7 +113,7 @@ fn an_agent_is_one_step_on_a_pinned_base() {
     step "install codex 1.5.0": /bin/sh -c LAUNCHER aicage /dev/aicage/definition/install.sh
       env AGENT=codex
       env AICAGE_AGENT_VERSION=1.5.0
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("definition") at /dev/aicage/definition
     ENV AGENT=codex
     ENV AICAGE_ENTRYPOINT_CMD=codex
@@ -130,16 +130,16 @@ fn extensions_may_be_beneath_the_agent() {
     from "ghcr.io/acme/base@sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2" local_only=false
     step "extension act": /bin/sh -c LAUNCHER aicage /bin/sh -c SCRIPTS aicage /dev/aicage/extension/scripts
       env EXTENSION=act
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("extension-act") at /dev/aicage/extension
     step "extension gh": /bin/sh -c LAUNCHER aicage /bin/sh -c SCRIPTS aicage /dev/aicage/extension/scripts
       env EXTENSION=gh
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("extension-gh") at /dev/aicage/extension
     step "install codex 1.5.0": /bin/sh -c LAUNCHER aicage /dev/aicage/definition/install.sh
       env AGENT=codex
       env AICAGE_AGENT_VERSION=1.5.0
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("definition") at /dev/aicage/definition
     ENV AGENT=codex
     ENV AICAGE_ENTRYPOINT_CMD=codex
@@ -165,12 +165,12 @@ fn a_dockerfile_stands_on_what_is_beneath_it_in_one_request_where_the_engine_can
     from "ghcr.io/acme/base@sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2" local_only=false
     step "extension act": /bin/sh -c LAUNCHER aicage /bin/sh -c SCRIPTS aicage /dev/aicage/extension/scripts
       env EXTENSION=act
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("extension-act") at /dev/aicage/extension
     on ghcr.io/acme/base:debian: Dockerfile "extension gh" of extension-gh local_only=false {"BASE_IMAGE": "ghcr.io/acme/base:debian", "EXTENSION": "gh"}
     step "extension jq": /bin/sh -c LAUNCHER aicage /bin/sh -c SCRIPTS aicage /dev/aicage/extension/scripts
       env EXTENSION=jq
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("extension-jq") at /dev/aicage/extension
     layers None [Some(0), Some(1), Some(2)]
     "#);
@@ -185,7 +185,7 @@ fn elsewhere_a_dockerfile_needs_an_image_for_a_moment() {
     from "ghcr.io/acme/base@sha256:cae662172fd450bb0cd710a769079c05bfc5d8e35efa6576edc7d0377afdd4a2" local_only=false
     step "extension act": /bin/sh -c LAUNCHER aicage /bin/sh -c SCRIPTS aicage /dev/aicage/extension/scripts
       env EXTENSION=act
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("extension-act") at /dev/aicage/extension
     layers None [Some(0)]
     docker.io/library/x:staging-2 for arm64
@@ -195,7 +195,7 @@ fn elsewhere_a_dockerfile_needs_an_image_for_a_moment() {
     Dockerfile "extension jq" of extension-jq local_only=true {"BASE_IMAGE": "x:staging-2", "EXTENSION": "jq"}
     step "extension x": /bin/sh -c LAUNCHER aicage /bin/sh -c SCRIPTS aicage /dev/aicage/extension/scripts
       env EXTENSION=x
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("extension-x") at /dev/aicage/extension
     layers Some(2) [Some(3)]
     "#);
@@ -225,7 +225,7 @@ fn a_secret_is_mounted_and_its_digest_makes_another_step() {
       env AICAGE_SECRETS=/dev/aicage/secrets
       env AICAGE_SECRETS_DIGEST=65e58baee6c41f15b8d74952168573b695e8529fe6af5f75a07409f4e3a0c4a8
       env EXTENSION=act
-      mount OptionalSecret { id: "aicage-ca", mode: 292 } at /dev/aicage/ca.crt
+      mount OptionalSecret { id: ".aicage-ca", mode: 292 } at /dev/aicage/ca.crt
       mount Folder("extension-act") at /dev/aicage/extension
       mount Secret { id: "npm", mode: 256 } at /dev/aicage/secrets/npm
     layers None [Some(0)]

@@ -10,6 +10,7 @@ on_every_engine!(
     scripts_of_every_kind_run_in_byte_order_and_nothing_of_them_stays,
     the_first_script_that_fails_is_the_last,
     extensions_are_found_in_both_layouts,
+    the_images_own_variables_and_links_reach_the_steps_and_stay,
 );
 
 /// The scripts of one extension in the order of their bytes, which is nobody's alphabet, each with its text.
@@ -154,4 +155,34 @@ fn extensions_are_found_in_both_layouts(engine: Engine) {
     story.extend(&["seed", "old", "new"]).expect(0);
     let words = engine.run(&story.extended("seed-old-new"), &["cat", "/opt/seed", "/opt/old", "/opt/new"]);
     assert_eq!(words, "seed\nold\nnew\n");
+}
+
+fn the_images_own_variables_and_links_reach_the_steps_and_stay(engine: Engine) {
+    let mut story = Story::new(engine);
+    let bases = format!("{}/own", story.repository);
+    let own = "fresh=1 before= made=/made lists= crates=own name=own code=own folder=own script=own first=own d=own";
+    let make = "mkdir -p /made /opt/registry /root/.cargo && touch /opt/registry/kept && ln -s /opt/registry /root/.cargo/registry";
+    engine.make(
+        &story.base_image,
+        make,
+        &[&format!("ENV {}", own.replace("before= ", "").replace("lists= ", ""))],
+        &bases,
+        "x",
+    );
+    story.base_image = format!("{bases}:x");
+    let look = "echo $fresh $made $crates $name $code $folder $script $first $d";
+    story.define_extension("one", &format!("{look} > /opt/one\n"));
+    story.write_custom("extensions/one/scripts/20-more.sh", format!("#!/bin/sh\n{look} > /opt/more\n"));
+    let arguments = own.split(' ').map(|pair| format!("ARG {pair}\n")).collect::<String>();
+    story.define_dockerfile_extension("two", &format!("{arguments}RUN {look} > /opt/two\n"));
+    for more in [&["--force", "--no-cache-mounts"][..], &["--force"]] {
+        run(story.with("build", &["one", "two"]).args(more)).expect(0);
+        let image = story.extended("one-two");
+        for path in ["/opt/one", "/opt/more", "/opt/two"] {
+            let seen = engine.run(&image, &["cat", path]);
+            assert_eq!(seen, "1 /made own own own own own own own\n", "{path} {more:?}");
+        }
+        let left = engine.run(&image, &["sh", "-c", "ls -d /made /bin/sh /etc/apt /root/.cargo/registry/kept"]);
+        assert_eq!(left.lines().count(), 4, "{left}");
+    }
 }
