@@ -14,6 +14,7 @@ use engine::{Engine, EngineError, ImageStore, LocalImage};
 use futures_util::future::try_join_all;
 use home::{Home, ImageKey};
 use registry::{Registry, RegistryOptions};
+use tokio::sync::OnceCell;
 
 use crate::cli::Surroundings;
 use crate::folders::{FolderError, Folders, Walks};
@@ -24,6 +25,8 @@ use crate::versions::{Checker, Versions};
 /// Everything that can be looked at.
 pub(crate) struct Doors {
     pub(crate) engine: Engine,
+    /// The engine's, once it was asked for it.
+    platform: OnceCell<String>,
     /// For what it knows of credentials.
     pub(crate) registry: Arc<Registry>,
     pub(crate) remotes: Remotes,
@@ -57,12 +60,19 @@ impl Doors {
         };
         Self {
             engine,
+            platform: OnceCell::new(),
             remotes: Remotes::new(registry.clone()),
             registry,
             home: Home::new(around.home.clone(), around.custom_home.clone()),
             versions: Versions::new(checker, agents),
             secrets: BTreeMap::new(),
         }
+    }
+
+    /// Returns the engine's platform, which it is asked for once.
+    async fn platform(&self) -> Result<String, EngineError> {
+        let ask = || async { self.engine.version().await.map(|version| version.platform) };
+        self.platform.get_or_try_init(ask).await.cloned()
     }
 }
 
@@ -94,9 +104,9 @@ pub(crate) struct Observation {
 /// What `walks` holds already is not walked again.
 pub(crate) async fn look_ahead(target: &Target, walks: &Walks, doors: &Doors) -> Result<Prospect, ObserveError> {
     let folders = try_join_all(target.images.iter().map(|image| walks.of(image)));
-    let (folders, version) = tokio::join!(folders, doors.engine.version());
+    let (folders, platform) = tokio::join!(folders, doors.platform());
     // A mistake in a definition is told rather than an engine that is not there: it is nearer to the person.
-    Ok(Prospect { folders: folders?, platform: version?.platform })
+    Ok(Prospect { folders: folders?, platform: platform? })
 }
 
 /// Looks at everything else about `target`.
@@ -124,9 +134,9 @@ async fn version_of(target: &Target, doors: &Doors) -> VersionFact {
 /// Looks at one image, without its definitions' files.
 async fn look_at(target: &Target, index: usize, doors: &Doors) -> Result<ImageWorld, ObserveError> {
     let wanted = &target.images[index];
-    let (image, beneath) = tokio::join!(doors.engine.image(&wanted.image), look_beneath(wanted, doors));
+    let (image, beneath) = look_at_both(wanted, doors).await?;
     let key = ImageKey::of(&wanted.image);
-    let image = match image? {
+    let image = match image {
         None => None,
         Some(image) => Some(ImageFacts {
             recipe: ImageRecipe::from_labels(&image.labels),
@@ -135,7 +145,6 @@ async fn look_at(target: &Target, index: usize, doors: &Doors) -> Result<ImageWo
             id: image.id,
         }),
     };
-    let beneath = beneath?;
     let host_record_fits = image
         .as_ref()
         .is_some_and(|image| records::host_record_fits(target, index, image, &beneath.remote, &doors.home));
@@ -158,19 +167,27 @@ async fn has_aliases(wanted: &TargetImage, image: &LocalImage, doors: &Doors) ->
     Ok(true)
 }
 
-async fn look_beneath(wanted: &TargetImage, doors: &Doors) -> Result<BaseFacts, EngineError> {
+/// Looks at an image in the engine, and at what it stands on or is pulled from.
+async fn look_at_both(wanted: &TargetImage, doors: &Doors) -> Result<(Option<LocalImage>, BaseFacts), EngineError> {
+    let image = doors.engine.image(&wanted.image);
     match &wanted.making {
-        Making::Built { foundation: Foundation::Below, .. } => Ok(BaseFacts { remote: Remote::NotAsked, local: None }),
-        Making::Built { foundation: Foundation::Image(base), .. } => look_at_base(base, doors).await,
+        Making::Built { foundation: Foundation::Below, .. } => {
+            Ok((image.await?, BaseFacts { remote: Remote::NotAsked, local: None }))
+        }
+        Making::Built { foundation: Foundation::Image(base), .. } => {
+            let (image, beneath) = tokio::join!(image, look_at_base(base, doors));
+            Ok((image?, beneath?))
+        }
         Making::Published => {
-            let (local, remote) = tokio::join!(doors.engine.image(&wanted.image), doors.remotes.of(&wanted.image));
+            let (image, remote) = tokio::join!(image, doors.remotes.of(&wanted.image));
+            let image = image?;
             // Only the registry's own digest is compared with it, so it does not matter that the containerd store
             // gives images of this machine one too.
-            let local = local?.map(|local| LocalBase {
-                content: local.content,
-                pulled_as: local.pulled_as(wanted.image.repository()),
+            let local = image.as_ref().map(|image| LocalBase {
+                content: image.content,
+                pulled_as: image.pulled_as(wanted.image.repository()),
             });
-            Ok(BaseFacts { remote, local })
+            Ok((image, BaseFacts { remote, local }))
         }
     }
 }

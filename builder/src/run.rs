@@ -94,7 +94,8 @@ async fn straight_line(
     let endpoint = Endpoint::find(around.docker_host.as_deref()).map_err(|error| failures::of_engine(&error))?;
     let agents = target.installs().map(|agent| agent.name.clone()).into_iter().collect();
     let engine = Engine::connect(&endpoint);
-    let doors = Doors { secrets, ..Doors::open(around, certificates.as_deref(), engine, agents, is_building) };
+    let mut doors = Doors::open(around, certificates.as_deref(), engine, agents, is_building);
+    doors.secrets = secrets;
 
     match command_line.task {
         Task::Plan { exit_code } => {
