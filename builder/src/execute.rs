@@ -20,6 +20,7 @@ use domain::image::ImageRef;
 use domain::plan::{BaseSource, Build, Footing, Reason};
 use domain::recipe::{BaseIdentity, ImageKind, LayerKind, Recipe, label};
 use domain::target::{Target, TargetImage};
+use engine::{EngineError, LocalImage};
 use home::{BuildLog, LogSubject};
 use jiff::Timestamp;
 use registry::Credential;
@@ -42,7 +43,6 @@ const SOLVE_PAUSE: Duration = Duration::from_millis(250);
 /// What a build needs that does not depend on what is built.
 pub(crate) struct Means<'a> {
     pub(crate) doors: &'a Doors,
-    pub(crate) endpoint: &'a buildkit::endpoint::Endpoint,
     pub(crate) progress: &'a Progress,
     pub(crate) circumstances: Circumstances,
     pub(crate) certificates: Option<Vec<u8>>,
@@ -104,9 +104,9 @@ pub(crate) async fn execute(job: &Job<'_>, means: &Means<'_>) -> Result<Built, F
 
     let made = make(job, &recipe, &source, means, &mut log).await;
     let switched = match made {
-        Ok((image_id, layers)) => {
+        Ok(Made { image_id, current, layers }) => {
             means.switching.set(true);
-            let switched = switch(wanted, &wanted.staging().to_string(), &image_id, &doors.engine).await;
+            let switched = switch(wanted, &wanted.staging().to_string(), &image_id, current, &doors.engine).await;
             switched.map(|replaced| (image_id, layers, replaced))
         }
         Err(failure) => Err(failure),
@@ -168,17 +168,25 @@ fn write_heading(log: &mut BuildLog, wanted: &TargetImage, source: &BaseSource, 
     }
 }
 
-/// Solves into the staging name and returns the id of a checked image, and what each layer is.
+/// An image under its staging name, checked.
+struct Made {
+    image_id: String,
+    /// What has the wanted name until now.
+    current: Option<LocalImage>,
+    layers: Vec<LayerBuilt>,
+}
+
+/// Solves into the staging name.
 async fn make(
     job: &Job<'_>,
     recipe: &Recipe,
     source: &BaseSource,
     means: &Means<'_>,
     log: &mut BuildLog,
-) -> Result<(String, Vec<LayerBuilt>), Failure> {
+) -> Result<Made, Failure> {
     let (wanted, engine) = (job.wanted(), &means.doors.engine);
     // An image that a killed run left under the staging name would lose it to the new one, and stay without any.
-    let (_, connected) = tokio::join!(clear(wanted, engine), BuildKit::connect(means.endpoint));
+    let (_, connected) = tokio::join!(clear(wanted, engine), BuildKit::connect(&means.doors.buildkit));
     let buildkit = connected.map_err(|error| failures::of_connect(&error))?;
     let session = Session::open(&buildkit, random_id(), services(job, recipe, means))
         .await
@@ -206,7 +214,14 @@ async fn make(
         return Err(failure);
     }
 
-    let made = engine.image(&staging).await.map_err(|error| failures::of_engine(&error))?;
+    // Asked at once: with containerd's store, each answer takes an engine some ten milliseconds.
+    let (made, current, layers) = tokio::join!(
+        engine.image(&staging),
+        engine.image(&wanted.image),
+        layers_built(recipe, &parts, &staging, engine)
+    );
+    let failed = |error: EngineError| failures::of_engine(&error);
+    let (made, current) = (made.map_err(failed)?, current.map_err(failed)?);
     let made = made.ok_or_else(|| {
         Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", staging.familiar()))
     })?;
@@ -217,7 +232,7 @@ async fn make(
         );
         return Err(Failure::of(Exit::Integrity, message));
     }
-    Ok((made.id, layers_built(recipe, &parts, &staging, engine).await))
+    Ok(Made { image_id: made.id, current, layers })
 }
 
 /// Returns names for what must be an image for a moment, where the engine needs that.

@@ -10,7 +10,7 @@ use engine::EngineError;
 use home::{DiskError, LoadError, SaveError};
 
 use crate::certificates::CertificateError;
-use crate::observe::ObserveError;
+use crate::folders::FolderError;
 use crate::select::SelectError;
 
 pub(crate) fn of_load(error: &LoadError) -> Failure {
@@ -64,11 +64,8 @@ pub(crate) fn of_engine(error: &EngineError) -> Failure {
     }
 }
 
-pub(crate) fn of_observe(error: &ObserveError) -> Failure {
-    match error {
-        ObserveError::Engine(error) => of_engine(error),
-        ObserveError::Folder(_) => Failure::new(Exit::Definition, error),
-    }
+pub(crate) fn of_folder(error: &FolderError) -> Failure {
+    Failure::new(Exit::Definition, error)
 }
 
 pub(crate) fn of_plan(error: &PlanError) -> Failure {

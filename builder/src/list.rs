@@ -11,7 +11,7 @@ use domain::plan::{Action, PlanError, plan};
 use domain::recipe::label;
 use domain::target::Target;
 use domain::world::RecordFact;
-use engine::{Endpoint, Engine};
+use engine::{Endpoint, Engine, EngineError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use home::{Home, Roots};
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{Listing, OutputFormat};
 use crate::failures;
 use crate::folders::Walks;
-use crate::observe::{Doors, ObserveError, look_ahead, observe};
+use crate::observe::{Doors, look_ahead, observe};
 use crate::remotes::chain;
 use crate::run::certificates;
 use candidates::{Candidate, Sightings, Verdict};
@@ -53,8 +53,8 @@ async fn look_at_all(listing: &Listing) -> Result<Vec<Row>, Failure> {
     let home = Home::new(around.home.clone(), around.custom_home.clone());
     let roots = Roots::new(&home, around.definitions.as_deref());
     let endpoint = Endpoint::find(around.docker_host.as_deref()).map_err(|error| failures::of_engine(&error))?;
-    let engine = Engine::connect(&endpoint);
-    let labelled = engine.images(label::SCHEMA).await.map_err(|error| failures::of_engine(&error))?;
+    let labelled =
+        Engine::connect(&endpoint).images(label::SCHEMA).await.map_err(|error| failures::of_engine(&error))?;
 
     // A table is no place for what is wrong with a file that may belong to no row of it.
     let progress = Progress::new(Mode::Plain, &listing.terminal);
@@ -70,11 +70,11 @@ async fn look_at_all(listing: &Listing) -> Result<Vec<Row>, Failure> {
     }
     let sightings = Sightings::new(labelled, records, &around.repositories);
     let candidates = candidates::gather(&sightings, &roots).map_err(|error| failures::of_load(&error))?;
-    let doors = Doors::open(around, certificates.as_deref(), engine, agents(&candidates), false);
+    let doors = Doors::open(around, certificates.as_deref(), &endpoint, agents(&candidates), false);
     let walks = Walks::default();
     let looks = candidates.into_iter().map(|candidate| look_at(candidate, &walks, &doors));
     let rows = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect::<Vec<_>>().await;
-    rows.map_err(|error| failures::of_observe(&error))
+    rows.map_err(|error| failures::of_engine(&error))
 }
 
 /// Returns every agent whose version is wanted, once.
@@ -86,7 +86,7 @@ fn agents(candidates: &[Candidate]) -> Vec<AgentName> {
     agents
 }
 
-async fn look_at(candidate: Candidate, walks: &Walks, doors: &Doors) -> Result<Row, ObserveError> {
+async fn look_at(candidate: Candidate, walks: &Walks, doors: &Doors) -> Result<Row, EngineError> {
     let row = |state| Row { seen: candidate.seen.clone(), state };
     let target = match candidate.target {
         Ok(target) => target,
@@ -96,12 +96,11 @@ async fn look_at(candidate: Candidate, walks: &Walks, doors: &Doors) -> Result<R
             return Ok(row(State::Kept { notices: Vec::new(), because: Some(because) }));
         }
     };
-    let seen = async { observe(&target, look_ahead(&target, walks, doors).await?, doors).await };
-    let world = match seen.await {
-        Ok(observation) => observation.world,
-        Err(error @ ObserveError::Folder(_)) => return Ok(row(State::Refused { because: chain(&error) })),
-        Err(error @ ObserveError::Engine(_)) => return Err(error),
+    let prospect = match look_ahead(&target, walks).await {
+        Ok(prospect) => prospect,
+        Err(error) => return Ok(row(State::Refused { because: chain(&error) })),
     };
+    let world = observe(&target, prospect, doors).await?.world;
     let is_there = world.images.last().is_some_and(|image| image.image.is_some());
     let plan = match plan(&target, &world) {
         Ok(plan) => plan,

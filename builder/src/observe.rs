@@ -10,7 +10,7 @@ use domain::name::AgentName;
 use domain::recipe::ImageRecipe;
 use domain::target::{Foundation, Making, Target, TargetImage};
 use domain::world::{BaseFacts, ImageFacts, ImageWorld, LocalBase, Remote, VersionFact, World};
-use engine::{Engine, EngineError, ImageStore, LocalImage};
+use engine::{Endpoint, Engine, EngineError, ImageStore, LocalImage};
 use futures_util::future::try_join_all;
 use home::{Home, ImageKey};
 use registry::{Registry, RegistryOptions};
@@ -27,6 +27,8 @@ pub(crate) struct Doors {
     pub(crate) engine: Engine,
     /// The engine's, once it was asked for it.
     platform: OnceCell<String>,
+    /// The BuildKit that is part of the engine.
+    pub(crate) buildkit: buildkit::endpoint::Endpoint,
     /// For what it knows of credentials.
     pub(crate) registry: Arc<Registry>,
     pub(crate) remotes: Remotes,
@@ -41,7 +43,7 @@ impl Doors {
     pub(crate) fn open(
         around: &Surroundings,
         certificates: Option<&[u8]>,
-        engine: Engine,
+        endpoint: &Endpoint,
         agents: Vec<AgentName>,
         is_recording: bool,
     ) -> Self {
@@ -58,8 +60,11 @@ impl Doors {
             began: Instant::now(),
             is_recording,
         };
+        let Endpoint::Unix(socket) = endpoint;
+        let buildkit = buildkit::endpoint::Endpoint::DockerSocket(socket.clone());
         Self {
-            engine,
+            engine: Engine::connect(endpoint),
+            buildkit,
             platform: OnceCell::new(),
             remotes: Remotes::new(registry.clone()),
             registry,
@@ -70,27 +75,14 @@ impl Doors {
     }
 
     /// Returns the engine's platform, which it is asked for once.
-    async fn platform(&self) -> Result<String, EngineError> {
+    pub(crate) async fn platform(&self) -> Result<String, EngineError> {
         let ask = || async { self.engine.version().await.map(|version| version.platform) };
         self.platform.get_or_try_init(ask).await.cloned()
     }
 }
 
-/// Says why no decision can be made at all.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ObserveError {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-}
-
-/// What is seen before anything is written.
-pub(crate) struct Prospect {
-    /// The engine's platform.
-    pub(crate) platform: String,
-    folders: Vec<Vec<Folders>>,
-}
+/// What is seen before anything is written: the folders of each layer of each image.
+pub(crate) struct Prospect(Vec<Vec<Folders>>);
 
 /// What was seen, with the definitions' folders as they would be sent.
 pub(crate) struct Observation {
@@ -102,24 +94,21 @@ pub(crate) struct Observation {
 /// Looks at what shows whether `target` can be built at all. It writes nothing, and makes nobody write.
 ///
 /// What `walks` holds already is not walked again.
-pub(crate) async fn look_ahead(target: &Target, walks: &Walks, doors: &Doors) -> Result<Prospect, ObserveError> {
-    let folders = try_join_all(target.images.iter().map(|image| walks.of(image)));
-    let (folders, platform) = tokio::join!(folders, doors.platform());
-    // A mistake in a definition is told rather than an engine that is not there: it is nearer to the person.
-    Ok(Prospect { folders: folders?, platform: platform? })
+pub(crate) async fn look_ahead(target: &Target, walks: &Walks) -> Result<Prospect, FolderError> {
+    try_join_all(target.images.iter().map(|image| walks.of(image))).await.map(Prospect)
 }
 
 /// Looks at everything else about `target`.
-pub(crate) async fn observe(target: &Target, prospect: Prospect, doors: &Doors) -> Result<Observation, ObserveError> {
+pub(crate) async fn observe(target: &Target, prospect: Prospect, doors: &Doors) -> Result<Observation, EngineError> {
     let images = try_join_all((0..target.images.len()).map(|index| look_at(target, index, doors)));
-    let (images, version) = tokio::join!(images, version_of(target, doors));
-    let Prospect { platform, folders } = prospect;
+    let (images, version, platform) = tokio::join!(images, version_of(target, doors), doors.platform());
+    let Prospect(folders) = prospect;
     let images = images?
         .into_iter()
         .zip(&folders)
         .map(|(image, folders)| ImageWorld { layers: folders.iter().map(Folders::files).collect(), ..image })
         .collect();
-    let world = World { images, version, secrets: doors.secrets.clone(), platform };
+    let world = World { images, version, secrets: doors.secrets.clone(), platform: platform? };
     Ok(Observation { world, folders })
 }
 
@@ -132,7 +121,7 @@ async fn version_of(target: &Target, doors: &Doors) -> VersionFact {
 }
 
 /// Looks at one image, without its definitions' files.
-async fn look_at(target: &Target, index: usize, doors: &Doors) -> Result<ImageWorld, ObserveError> {
+async fn look_at(target: &Target, index: usize, doors: &Doors) -> Result<ImageWorld, EngineError> {
     let wanted = &target.images[index];
     let (image, beneath) = look_at_both(wanted, doors).await?;
     let key = ImageKey::of(&wanted.image);

@@ -9,7 +9,7 @@ use console::failure::Failure;
 use console::progress::{Event, Progress};
 use domain::plan::{Action, BuildPlan, Footing, check_platform, plan};
 use domain::target::{Target, TargetImage};
-use engine::{Endpoint, Engine};
+use engine::Endpoint;
 use home::{Home, ImageKey, Lock, Roots};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -93,14 +93,13 @@ async fn straight_line(
 
     let endpoint = Endpoint::find(around.docker_host.as_deref()).map_err(|error| failures::of_engine(&error))?;
     let agents = target.installs().map(|agent| agent.name.clone()).into_iter().collect();
-    let engine = Engine::connect(&endpoint);
-    let mut doors = Doors::open(around, certificates.as_deref(), engine, agents, is_building);
+    let mut doors = Doors::open(around, certificates.as_deref(), &endpoint, agents, is_building);
     doors.secrets = secrets;
 
     match command_line.task {
         Task::Plan { exit_code } => {
             let prospect = look_ahead(&target, &doors).await?;
-            let observation = observe(&target, prospect, &doors).await.map_err(|error| failures::of_observe(&error))?;
+            let observation = observe(&target, prospect, &doors).await.map_err(|error| failures::of_engine(&error))?;
             let plan = plan(&target, &observation.world).map_err(|error| failures::of_plan(&error))?;
             show_notices(&plan, progress);
             let built = BTreeMap::new();
@@ -109,14 +108,12 @@ async fn straight_line(
             Ok(if exit_code && plan.has_work() { Exit::WorkWaiting } else { Exit::Done })
         }
         Task::Build => {
-            let Endpoint::Unix(socket) = &endpoint;
             let created = match command_line.source_date_epoch {
                 Some(seconds) => Timestamp::from_second(seconds).map_err(|error| Failure::new(Exit::Usage, &error))?,
                 None => Timestamp::now(),
             };
             let means = Means {
                 doors: &doors,
-                endpoint: &buildkit::endpoint::Endpoint::DockerSocket(socket.clone()),
                 progress,
                 circumstances: Circumstances {
                     proxies: command_line.proxies.clone(),
@@ -142,8 +139,9 @@ pub(crate) fn certificates(around: &Surroundings) -> Result<Option<Vec<u8>>, Fai
 
 async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -> Result<(), Failure> {
     let doors = means.doors;
-    // A mistake in a definition is told before a file is made for it, be it only a lock.
+    // A mistake in a definition is told before a file is made for it, be it only a lock; so is an engine that is absent.
     let mut prospect = look_ahead(target, doors).await?;
+    doors.engine.ping().await.map_err(|error| failures::of_engine(&error))?;
     // Held until the last record is written. Whoever waited looks at the world after that, and so decides again. All
     // builders take them from the bottom up, so that none waits for another in a circle.
     let mut locks = Vec::new();
@@ -156,7 +154,7 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
     if has_waited {
         prospect = look_ahead(target, doors).await?;
     }
-    let observation = observe(target, prospect, doors).await.map_err(|error| failures::of_observe(&error))?;
+    let observation = observe(target, prospect, doors).await.map_err(|error| failures::of_engine(&error))?;
     let world = &observation.world;
     let plan = plan(target, world).map_err(|error| failures::of_plan(&error))?;
     show_notices(&plan, means.progress);
@@ -168,8 +166,11 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
 async fn look_ahead(target: &Target, doors: &Doors) -> Result<Prospect, Failure> {
     // What was walked before a wait may have changed since.
     let walks = Walks::default();
-    let prospect = observe::look_ahead(target, &walks, doors).await.map_err(|error| failures::of_observe(&error))?;
-    check_platform(target, &prospect.platform).map_err(|error| failures::of_plan(&error))?;
+    let prospect = observe::look_ahead(target, &walks).await.map_err(|error| failures::of_folder(&error))?;
+    if target.base.as_ref().is_some_and(|base| base.metadata.architectures.exclude_any()) {
+        let platform = doors.platform().await.map_err(|error| failures::of_engine(&error))?;
+        check_platform(target, &platform).map_err(|error| failures::of_plan(&error))?;
+    }
     Ok(prospect)
 }
 

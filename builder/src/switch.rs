@@ -2,16 +2,21 @@
 
 use console::failure::Failure;
 use domain::target::TargetImage;
-use engine::{Engine, EngineError};
+use engine::{Engine, EngineError, LocalImage};
 use futures_util::future::join_all;
 
 use crate::failures;
 
-/// Gives the image `made`, which the engine knows as `image_id`, the wanted names, and the one that had them the
+/// Gives the image `made`, which the engine knows as `image_id`, the wanted names, and `current`, which has them, the
 /// previous name. Returns whether one was replaced.
-pub(crate) async fn switch(wanted: &TargetImage, made: &str, image_id: &str, engine: &Engine) -> Result<bool, Failure> {
+pub(crate) async fn switch(
+    wanted: &TargetImage,
+    made: &str,
+    image_id: &str,
+    current: Option<LocalImage>,
+    engine: &Engine,
+) -> Result<bool, Failure> {
     let failed = |error: EngineError| failures::of_engine(&error);
-    let current = engine.image(&wanted.image).await.map_err(failed)?;
     // The same layers at the same time are the same image: every name is right already.
     let is_current = current.as_ref().is_some_and(|current| current.id == image_id);
     let replaced = current.is_some() && !is_current;

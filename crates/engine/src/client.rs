@@ -72,6 +72,14 @@ impl Engine {
         })
     }
 
+    /// Asks whether the engine is there, which takes it less than a millisecond to say.
+    ///
+    /// # Errors
+    /// [`EngineError::Absent`] when there is no engine, any other when it does not answer as it should.
+    pub async fn ping(&self) -> Result<(), EngineError> {
+        self.call("ping", LOOK_LIMIT, self.client()?.ping()).await.map(drop)
+    }
+
     /// Looks for the image that `image` names now, in one call.
     ///
     /// # Errors

@@ -58,6 +58,14 @@ impl Architectures {
             (Self::Any, _) | (_, None) => true,
         }
     }
+
+    /// Says whether there is a platform that they do not include.
+    pub fn exclude_any(&self) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Only(named) => [Architecture::Amd64, Architecture::Arm64].iter().any(|one| !named.contains(one)),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Architectures {
@@ -193,6 +201,7 @@ mod tests {
         assert_eq!(metadata.build_local, Some(true));
         let includes = ["linux/arm64", "linux/arm64/v8", "linux/amd64", "linux/riscv64"];
         assert_eq!(includes.map(|platform| metadata.architectures.include(platform)), [true, true, false, true]);
+        assert!(metadata.architectures.exclude_any());
     }
 
     #[test]
