@@ -14,6 +14,7 @@ use buildkit::session::{RegistryCredentials, Services, Session};
 use buildkit::solve::{PartSolved, SolveError, Solved};
 use console::exit::Exit;
 use console::failure::Failure;
+use console::masking::Hidden;
 use console::progress::{Event as Shown, Mode, Progress};
 use domain::digest::Digest;
 use domain::image::ImageRef;
@@ -47,6 +48,8 @@ pub(crate) struct Means<'a> {
     pub(crate) circumstances: Circumstances,
     pub(crate) certificates: Option<Vec<u8>>,
     pub(crate) secrets: &'a Secrets,
+    /// What may not be shown of anything that a step writes.
+    pub(crate) hidden: Hidden,
     /// Set while names and records change, which belong together.
     pub(crate) switching: &'a Cell<bool>,
 }
@@ -193,7 +196,7 @@ async fn make(
         .map_err(|error| failures::of_connect(&error))?;
     let staging = wanted.staging();
     let places = Places { staging: &staging, between: between(job, recipe, &buildkit, &session).await? };
-    let mut witness = Witness::new(means.progress, log, means.secrets);
+    let mut witness = Witness::new(means.progress, log, &means.hidden);
     let mut parts = Vec::new();
     let mut failed = None;
     for stage in lower::lower(recipe, source, &places, &means.circumstances) {

@@ -9,6 +9,7 @@ use domain::version::FailedAttempt;
 use engine::EngineError;
 use home::{DiskError, LoadError, SaveError};
 
+use crate::again::last_lines;
 use crate::certificates::CertificateError;
 use crate::folders::FolderError;
 use crate::select::SelectError;
@@ -115,10 +116,9 @@ pub(crate) fn of_connect(error: &buildkit::ConnectError) -> Failure {
 
 pub(crate) fn of_solve(error: &SolveError) -> Failure {
     match error {
-        SolveError::Step { tail, .. } => {
-            let failure = Failure::new(Exit::StepFailed, error);
-            let tail = String::from_utf8_lossy(tail);
-            if tail.trim().is_empty() { failure } else { failure.details(tail.trim_end()) }
+        SolveError::Step { errors, output, .. } => {
+            let last_lines = last_lines(errors, output).unwrap_or_else(|| "(the step wrote nothing)".to_owned());
+            Failure::new(Exit::StepFailed, error).details(&last_lines)
         }
         SolveError::Engine { trouble: Trouble::Unreachable, .. } => Failure::new(Exit::Absent, error)
             .hint("the engine fetches this by itself: check its network, its proxy and the name"),

@@ -62,13 +62,13 @@ leave() {
   exit "$1"
 }
 
-# The engine clips a step's output, separately for each stream. All output goes to the first stream; the last lines of a
-# failure are kept here and said again on the second, which nothing else uses.
+# The engine clips a step's output, separately for each stream: above 200 KiB/s. All output goes to the first stream; the
+# last lines of a failure are kept here and said again on the second, which nothing else uses.
 if ! command -v tee >/dev/null 2>&1 || ! command -v tail >/dev/null 2>&1 || ! mkfifo "$aicage_w/output" "$aicage_w/ending" 2>/dev/null; then
   "$@" </dev/null
   leave $?
 fi
-tail -c 65536 <"$aicage_w/ending" >"$aicage_w/tail" &
+tail -c 163840 <"$aicage_w/ending" >"$aicage_w/tail" &
 aicage_keeper=$!
 tee "$aicage_w/ending" <"$aicage_w/output" &
 aicage_copier=$!
@@ -80,6 +80,6 @@ aicage_code=$?
 wait "$aicage_copier" 2>/dev/null
 if [ "$aicage_code" -ne 0 ]; then
   wait "$aicage_keeper"
-  tail -n 40 "$aicage_w/tail" >&2
+  { echo "aicage: the last lines again:"; tail -n 40 "$aicage_w/tail"; } >&2
 fi
 leave "$aicage_code"

@@ -1,5 +1,6 @@
 //! `aicage-builder`: makes an agent's image exist and be current, and says why.
 
+mod again;
 mod certificates;
 mod cli;
 mod execute;

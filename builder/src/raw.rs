@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use console::masking::{Hidden, Masker};
 use serde_json::{Value, json};
-
-use crate::secrets::{Masker, Secrets};
 
 /// The texts in a document that may hold anything; all others are digests, times and numbers.
 const TEXTS: [(&str, &[&str]); 3] =
@@ -17,19 +16,19 @@ const ENCODED: [&str; 2] = ["short", "detail"];
 
 /// Hides secrets in documents, also those that are cut in two by them.
 pub(crate) struct RawMasker {
-    masker: Masker,
+    masker: Masker<String>,
     /// The last entry of each stream, after which what was kept back of it is told.
     last: BTreeMap<String, Value>,
 }
 
 impl RawMasker {
-    pub(crate) fn new(secrets: &Secrets) -> Self {
-        Self { masker: Masker::new(secrets), last: BTreeMap::new() }
+    pub(crate) fn new(hidden: Hidden) -> Self {
+        Self { masker: Masker::new(hidden), last: BTreeMap::new() }
     }
 
     /// Returns what can be shown of what was told up to `document`; `None` when that is nothing.
     pub(crate) fn take(&mut self, document: &Value) -> Option<Value> {
-        if !self.masker.hides() {
+        if self.masker.hidden().is_empty() {
             return Some(document.clone());
         }
         let mut document = document.clone();
@@ -80,13 +79,13 @@ impl RawMasker {
 
     fn mask(&self, text: &mut Value) {
         if let Value::String(text) = text {
-            *text = self.masker.masked_text(text);
+            *text = self.masker.hidden().mask(text);
         }
     }
 
     fn mask_encoded(&self, text: &mut Value) {
         match text {
-            Value::String(_) => *text = json!(STANDARD.encode(self.masker.masked(&decoded(text)))),
+            Value::String(_) => *text = json!(STANDARD.encode(self.masker.hidden().mask_bytes(&decoded(text)))),
             Value::Array(lines) => lines.iter_mut().for_each(|line| self.mask_encoded(line)),
             _ => {}
         }
@@ -119,7 +118,7 @@ mod tests {
     const SECRET: &str = "s3cret-token";
 
     fn masker() -> RawMasker {
-        RawMasker::new(&Secrets([("token".to_owned(), SECRET.as_bytes().to_vec())].into()))
+        RawMasker::new(Hidden::new([SECRET.as_bytes().to_vec()]))
     }
 
     fn log(vertex: &str, stream: u32, text: &str) -> Value {
@@ -178,6 +177,6 @@ mod tests {
     #[test]
     fn without_secrets_a_document_stays_as_it_is() {
         let document = json!({ "logs": [{ "vertex": "a", "data": "" }], "vertexes": [] });
-        assert_eq!(RawMasker::new(&Secrets::default()).take(&document), Some(document));
+        assert_eq!(RawMasker::new(Hidden::default()).take(&document), Some(document));
     }
 }

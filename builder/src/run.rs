@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use console::exit::Exit;
 use console::failure::Failure;
+use console::masking::{Hidden, credentials};
 use console::progress::{Event, Progress};
 use domain::plan::{Action, BuildPlan, Footing, check_platform, plan};
 use domain::target::{Target, TargetImage};
@@ -123,12 +124,21 @@ async fn straight_line(
                 },
                 certificates,
                 secrets: &command_line.secrets,
+                hidden: hidden(command_line),
                 switching,
             };
             build(command_line, &target, &means).await?;
             Ok(Exit::Done)
         }
     }
+}
+
+/// Returns what may not be shown: secrets, and the proxies' passwords, which every step can see.
+fn hidden(command_line: &CommandLine) -> Hidden {
+    let proxies = &command_line.proxies;
+    let addresses = [&proxies.http, &proxies.https, &proxies.ftp, &proxies.all];
+    let passwords = addresses.into_iter().flat_map(|address| credentials(address));
+    Hidden::new(command_line.secrets.texts().into_iter().chain(passwords))
 }
 
 /// Loads the certificates that are to be trusted besides the system's.

@@ -8,16 +8,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use console::masking::credentials;
 use domain::digest::{Digest, Framed};
 
 /// The largest secret that the engines take, in bytes (BuildKit, `session/secrets`).
 const SECRET_LIMIT_BYTES: u64 = 500 * 1024;
 
-/// A text shorter than this, in bytes, stands in too much output by chance to be hidden.
-const HIDDEN_FROM_BYTES: usize = 4;
-
-/// What stands in the place of a secret.
-const MASK: &[u8] = b"***";
+/// A part of a line shorter than this, in bytes, is a word.
+const PART_FROM_BYTES: usize = 8;
 
 /// Where a secret is, as `--secret` names it; buildx's spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +110,16 @@ impl Secrets {
         Ok(Self(secrets))
     }
 
+    /// Returns every text that may not be shown.
+    pub(crate) fn texts(&self) -> Vec<Vec<u8>> {
+        let lines = self.0.values().flat_map(|value| value.split(|byte| matches!(byte, b'\n' | b'\r')));
+        let of_line = |line: &[u8]| match std::str::from_utf8(line) {
+            Ok(line) => texts_of(line),
+            Err(_) => vec![line.to_vec()],
+        };
+        lines.map(<[u8]>::trim_ascii).flat_map(of_line).collect()
+    }
+
     /// Returns a digest of each that says nothing to whoever does not know `salt`.
     pub(crate) fn digests(&self, salt: &[u8]) -> BTreeMap<String, Digest> {
         let digest = |(id, value): (&String, &Vec<u8>)| {
@@ -149,90 +157,24 @@ fn read(source: &SecretSource, variable: &dyn Fn(&str) -> Option<OsString>) -> R
     Ok(value)
 }
 
-/// Hides secrets in output that comes in pieces.
-#[derive(Default)]
-pub(crate) struct Masker {
-    hidden: Vec<Vec<u8>>,
-    /// The end of each stream that may be the beginning of a secret.
-    kept: BTreeMap<String, Vec<u8>>,
-}
-
-impl Masker {
-    /// Hides every line of each secret.
-    pub(crate) fn new(secrets: &Secrets) -> Self {
-        let lines = secrets.0.values().flat_map(|value| value.split(|byte| *byte == b'\n' || *byte == b'\r'));
-        let mut hidden: Vec<_> =
-            lines.map(<[u8]>::trim_ascii).filter(|line| line.len() >= HIDDEN_FROM_BYTES).map(<[u8]>::to_vec).collect();
-        // Of two of which one begins with the other, the longer one is hidden whole.
-        hidden.sort_by_key(|line| std::cmp::Reverse(line.len()));
-        Self { hidden, kept: BTreeMap::new() }
-    }
-
-    /// Says whether there is anything to hide.
-    pub(crate) fn hides(&self) -> bool {
-        !self.hidden.is_empty()
-    }
-
-    /// Returns the streams of which something was kept back.
-    pub(crate) fn streams(&self) -> Vec<String> {
-        self.kept.iter().filter(|(_, kept)| !kept.is_empty()).map(|(stream, _)| stream.clone()).collect()
-    }
-
-    /// Returns what can be shown of `stream` now that `bytes` came.
-    pub(crate) fn take(&mut self, stream: &str, bytes: &[u8]) -> Vec<u8> {
-        if !self.hides() {
-            return bytes.to_vec();
-        }
-        let mut all = self.kept.remove(stream).unwrap_or_default();
-        all.extend_from_slice(bytes);
-        let (shown, kept) = self.scan(&all, true);
-        let kept = kept.to_vec();
-        self.kept.insert(stream.to_owned(), kept);
-        shown
-    }
-
-    /// Returns what was kept back of `stream`, which has ended.
-    pub(crate) fn end(&mut self, stream: &str) -> Vec<u8> {
-        self.kept.remove(stream).map(|kept| self.masked(&kept)).unwrap_or_default()
-    }
-
-    /// Returns `bytes` without the secrets in them.
-    pub(crate) fn masked(&self, bytes: &[u8]) -> Vec<u8> {
-        self.scan(bytes, false).0
-    }
-
-    /// Returns what can be shown of `bytes`, and the end that must wait because more may follow.
-    fn scan<'a>(&self, bytes: &'a [u8], more_may_follow: bool) -> (Vec<u8>, &'a [u8]) {
-        let mut shown = Vec::with_capacity(bytes.len());
-        let mut rest = bytes;
-        while let Some((first, behind)) = rest.split_first() {
-            let is_cut = |line: &Vec<u8>| rest.len() < line.len() && line.starts_with(rest);
-            if more_may_follow && self.hidden.iter().any(is_cut) {
-                break;
-            }
-            match self.hidden.iter().find(|line| rest.starts_with(line)) {
-                Some(line) => {
-                    shown.extend_from_slice(MASK);
-                    rest = &rest[line.len()..];
-                }
-                None => {
-                    shown.push(*first);
-                    rest = behind;
-                }
-            }
-        }
-        (shown, rest)
-    }
-
-    /// Returns `text` without the secrets in it.
-    pub(crate) fn masked_text(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.masked(text.as_bytes())).into_owned()
-    }
+/// Returns what may not be shown of one line of a secret: the line, what follows its first `=`, and its last word where that
+/// is long, as in `//registry/:_authToken=…`, `machine x login y password …`, `token: …` and `"auth": "…"`.
+fn texts_of(line: &str) -> Vec<Vec<u8>> {
+    let is_between = |letter: char| letter.is_whitespace() || "=:\"',;{}[]()".contains(letter);
+    let value = line.split_once('=').map(|(_, value)| value.trim_matches(is_between));
+    let last = line.trim_end_matches(is_between).rsplit(is_between).next();
+    let is_long = |text: &&str| text.len() >= PART_FROM_BYTES;
+    let mut texts = vec![line.as_bytes().to_vec()];
+    texts.extend(value.into_iter().chain(last).filter(is_long).map(|text| text.as_bytes().to_vec()));
+    texts.extend(credentials(line));
+    texts
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use console::masking::Hidden;
 
     use super::*;
 
@@ -296,24 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_hidden_however_the_output_is_cut() {
-        let masker = || Masker::new(&secrets(&["s3cret-token\n", "s3cret", "abc"]));
-        let text = b"before s3cret-token s3cret abc s3cre";
-        for cut in 0..text.len() {
-            let mut masker = masker();
-            let mut shown = masker.take("x", &text[..cut]);
-            assert!(masker.take("y", b"other ").starts_with(b"other"));
-            shown.extend(masker.take("x", &text[cut..]));
-            shown.extend(masker.end("x"));
-            let shown = String::from_utf8(shown).unwrap();
-            assert!(!shown.contains("s3cret") && !shown.contains("-tok"), "{cut}: {shown}");
-            assert!(shown.starts_with("before ***") && shown.ends_with(" abc s3cre"), "{cut}: {shown}");
-        }
-        assert_eq!(masker().masked_text("a s3cret-token b"), "a *** b");
-    }
-
-    #[test]
-    fn without_secrets_everything_is_shown_at_once() {
-        assert_eq!(Masker::default().take("x", b"abc"), b"abc");
+    fn the_token_within_a_line_is_hidden_as_the_line_is() {
+        let shown = |secret: &str, text: &str| Hidden::new(secrets(&[secret]).texts()).mask(text);
+        let npmrc = "//npm.example/:_authToken=npm_T0PSECRET=\nalways-auth=true\n";
+        assert_eq!(shown(npmrc, "npm_T0PSECRET= npm_T0PSECRET npm.example true"), "***= *** npm.example true");
+        assert_eq!(shown("machine npm.example login me password hunter2-long\n", "hunter2-long me"), "*** me");
+        assert_eq!(shown("{\n  \"token\": \"abcdefgh\",\n}\n", "abcdefgh"), "***");
+        assert_eq!(shown("https://me:hunter2@git.example\n", "hunter2 git.example"), "*** git.example");
+        assert_eq!(shown("-----BEGIN\r\nc2VjcmV0\r\nabc\r\n", "c2VjcmV0 abc"), "*** abc");
     }
 }

@@ -4,24 +4,33 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use buildkit::progress::{Event, Stream};
+use console::masking::{Hidden, Masker};
 use console::progress::{Event as Shown, Mode, Progress};
 use home::BuildLog;
 
+use crate::again::Repeats;
 use crate::raw::RawMasker;
-use crate::secrets::{Masker, Secrets};
 
 /// Sees every event of a build, hides secrets, and tells of it.
 pub(crate) struct Witness<'a> {
     progress: &'a Progress,
     log: &'a mut BuildLog,
-    masker: Masker,
+    masker: Masker<(String, Stream)>,
+    repeats: Repeats,
     raw: RawMasker,
     names: BTreeMap<String, String>,
 }
 
 impl<'a> Witness<'a> {
-    pub(crate) fn new(progress: &'a Progress, log: &'a mut BuildLog, secrets: &Secrets) -> Self {
-        Self { progress, log, masker: Masker::new(secrets), raw: RawMasker::new(secrets), names: BTreeMap::new() }
+    pub(crate) fn new(progress: &'a Progress, log: &'a mut BuildLog, hidden: &Hidden) -> Self {
+        Self {
+            progress,
+            log,
+            masker: Masker::new(hidden.clone()),
+            repeats: Repeats::default(),
+            raw: RawMasker::new(hidden.clone()),
+            names: BTreeMap::new(),
+        }
     }
 
     /// Says whether BuildKit's own documents are to be shown.
@@ -37,24 +46,26 @@ impl<'a> Witness<'a> {
 
     /// Returns `text` without the secrets in it.
     pub(crate) fn masked(&self, text: &str) -> String {
-        self.masker.masked_text(text)
+        self.masker.hidden().mask(text)
     }
 
     /// Sees one event.
     pub(crate) fn see(&mut self, event: &Event) {
         match event {
-            Event::Log { vertex, stream: Stream::Output, bytes } => {
-                let bytes = self.masker.take(vertex, bytes);
-                self.tell(&Event::Log { vertex: vertex.clone(), stream: Stream::Output, bytes });
+            Event::Log { vertex, stream: Stream::Output, bytes } => self.take(vertex, Stream::Output, bytes),
+            Event::Log { vertex, stream: Stream::Error, bytes } => {
+                let new = self.repeats.take(vertex, bytes);
+                self.take(vertex, Stream::Error, &new);
             }
             Event::Completed { vertex, .. } => {
-                let rest = self.masker.end(vertex);
-                if !rest.is_empty() {
-                    self.tell(&Event::Log { vertex: vertex.clone(), stream: Stream::Output, bytes: rest });
+                let new = self.repeats.end(vertex);
+                self.take(vertex, Stream::Error, &new);
+                for stream in [Stream::Output, Stream::Error] {
+                    self.end_stream((vertex.clone(), stream));
                 }
                 self.tell(event);
             }
-            Event::Started { .. } | Event::Cached { .. } | Event::Log { .. } | Event::Part { .. } => self.tell(event),
+            Event::Started { .. } | Event::Cached { .. } | Event::Part { .. } => self.tell(event),
             Event::Raw(document) => {
                 if let Some(document) = self.raw.take(document) {
                     self.progress.show(Shown::Raw(&document.to_string()));
@@ -65,12 +76,27 @@ impl<'a> Witness<'a> {
 
     /// Shows what was kept back, as there will be no more events.
     pub(crate) fn end(&mut self) {
-        for vertex in self.masker.streams() {
-            let bytes = self.masker.end(&vertex);
-            self.tell(&Event::Log { vertex, stream: Stream::Output, bytes });
+        for stream in self.masker.streams() {
+            self.end_stream(stream);
         }
         if let Some(document) = self.raw.end() {
             self.progress.show(Shown::Raw(&document.to_string()));
+        }
+    }
+
+    fn take(&mut self, vertex: &str, stream: Stream, bytes: &[u8]) {
+        let bytes = self.masker.take(&(vertex.to_owned(), stream), bytes);
+        self.tell_log(vertex, stream, bytes);
+    }
+
+    fn end_stream(&mut self, key: (String, Stream)) {
+        let bytes = self.masker.end(&key);
+        self.tell_log(&key.0, key.1, bytes);
+    }
+
+    fn tell_log(&mut self, vertex: &str, stream: Stream, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.tell(&Event::Log { vertex: vertex.to_owned(), stream, bytes });
         }
     }
 
@@ -94,9 +120,8 @@ impl<'a> Witness<'a> {
             Event::Completed { vertex, error: Some(_) } => {
                 writeln!(self.log, "# {}: failed", name(&self.names, vertex))
             }
-            // The other stream only says again what this one said.
-            Event::Log { stream: Stream::Output, bytes, .. } => self.log.write_all(bytes),
-            Event::Log { .. } | Event::Part { .. } | Event::Raw(_) => Ok(()),
+            Event::Log { bytes, .. } => self.log.write_all(bytes),
+            Event::Part { .. } | Event::Raw(_) => Ok(()),
         }
     }
 
@@ -108,13 +133,12 @@ impl<'a> Witness<'a> {
             Event::Completed { vertex, error: None } => progress.show(Shown::StepDone { id: vertex }),
             Event::Completed { vertex, error: Some(error) } => {
                 // The engine repeats the whole command line in its error; the exit code behind it is what tells.
-                let message =
-                    error.rsplit_once("did not complete successfully: ").map_or(error.as_str(), |(_, end)| end);
-                let message = self.masker.masked_text(message.lines().next().unwrap_or_default());
+                let message = error.rfind("exit code: ").map_or(error.as_str(), |at| &error[at..]);
+                let message = self.masked(message.lines().next().unwrap_or_default());
                 progress.show(Shown::StepFailed { id: vertex, message: &message });
             }
-            Event::Log { vertex, stream: Stream::Output, bytes } => progress.show(Shown::StepLog { id: vertex, bytes }),
-            Event::Log { .. } | Event::Raw(_) => {}
+            Event::Log { vertex, bytes, .. } => progress.show(Shown::StepLog { id: vertex, bytes }),
+            Event::Raw(_) => {}
             // Some parts have no amount: they are over at once.
             Event::Part { current: 0, total: 0, .. } => {}
             Event::Part { vertex, id, current, total, .. } => {

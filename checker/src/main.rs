@@ -22,7 +22,6 @@ use console::terminal::{Terminal, TerminalEnvironment};
 use crate::cli::{Cli, Command, Format, VersionArguments};
 use crate::environment::Environment;
 use crate::error::CheckError;
-use crate::secrets::Secrets;
 use crate::tell::Teller;
 
 fn main() -> ExitCode {
@@ -53,7 +52,7 @@ fn version(arguments: VersionArguments, terminal: &Terminal) -> Result<Exit, Che
     let request = arguments.request(std::env::var_os("HOME").map(PathBuf::from))?;
     let environment = Environment::of(std::env::vars_os());
     let mut teller = Teller::new(format, terminal);
-    let report = run::check(&request, environment, Secrets::of(std::env::vars_os()), |finding, is_only| {
+    let report = run::check(&request, environment, secrets::hidden(std::env::vars_os()), |finding, is_only| {
         teller.tell(finding, is_only);
     })?;
     match (teller.error, format) {

@@ -18,10 +18,10 @@ use tokio::sync::watch;
 use crate::environment::Environment;
 use crate::error::CheckError;
 use crate::last;
-use crate::secrets::Secrets;
 use crate::sources::Sources;
 use crate::strays::Strays;
 use crate::venue::{self, CheckerImage, Means, PullChoice, Subject, Way};
+use console::masking::Hidden;
 
 /// How many agents are looked at together. Most of a look is waiting for a network.
 const TOGETHER: usize = 16;
@@ -72,7 +72,7 @@ pub(crate) struct CheckRequest {
 pub(crate) fn check(
     request: &CheckRequest,
     environment: Environment,
-    secrets: Secrets,
+    secrets: Hidden,
     mut tell: impl FnMut(&VersionFinding, bool),
 ) -> Result<VersionReport, CheckError> {
     let subjects = subjects(request)?;
@@ -117,7 +117,7 @@ async fn until_a_signal(
     request: &CheckRequest,
     sources: Sources,
     environment: Environment,
-    secrets: Secrets,
+    secrets: Hidden,
     tell: impl FnMut(&VersionFinding),
 ) -> Result<VersionReport, CheckError> {
     let mut signals = EndingSignals::listen().map_err(CheckError::Start)?;

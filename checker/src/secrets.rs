@@ -2,60 +2,33 @@
 
 use std::ffi::OsString;
 
+use console::masking::{Hidden, credentials};
+
 /// Words that make the name of a variable that of a secret.
 const NAMES: [&str; 6] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "KEY"];
 
-/// Shorter values are no secrets but words, and masking them would garble every message.
+/// Shorter values of such variables are no secrets but words, and masking them would garble every message.
 const SHORTEST_BYTES: usize = 8;
 
-/// What stands in the place of a secret.
-const MASK: &str = "***";
+/// How the name of a variable ends whose value is an address, with or without a scheme.
+const PROXY: &str = "_PROXY";
 
-/// The values that may not be shown.
-#[derive(Default)]
-pub(crate) struct Secrets {
-    /// The longest first, so that one within another leaves nothing of it.
-    values: Vec<String>,
-}
-
-impl std::fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Secrets({})", self.values.len())
-    }
-}
-
-impl Secrets {
-    /// Takes the values of variables whose names say that they are secret, and passwords within addresses, as proxies
-    /// and registries have them.
-    pub(crate) fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
-        let mut values = Vec::new();
-        for (name, value) in variables {
-            let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else {
-                continue;
-            };
-            let name = name.to_uppercase();
-            values.extend(password(&value).map(str::to_owned));
-            if NAMES.iter().any(|word| name.contains(word)) {
-                values.push(value);
-            }
+/// Returns the values of variables whose names say that they are secret, and the credentials within addresses, as proxies
+/// and registries have them.
+pub(crate) fn hidden(variables: impl Iterator<Item = (OsString, OsString)>) -> Hidden {
+    let mut texts = Vec::new();
+    for (name, value) in variables {
+        let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else {
+            continue;
+        };
+        let name = name.to_uppercase();
+        let addresses = value.split_whitespace().filter(|word| name.ends_with(PROXY) || word.contains("://"));
+        texts.extend(addresses.flat_map(credentials));
+        if value.len() >= SHORTEST_BYTES && NAMES.iter().any(|word| name.contains(word)) {
+            texts.push(value.into_bytes());
         }
-        values.retain(|value| value.len() >= SHORTEST_BYTES);
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Self { values }
     }
-
-    /// Returns `text` with every secret in it masked.
-    pub(crate) fn mask(&self, text: &str) -> String {
-        self.values.iter().fold(text.to_owned(), |text, value| text.replace(value, MASK))
-    }
-}
-
-/// Returns the password of an address such as `http://user:password@host`.
-fn password(address: &str) -> Option<&str> {
-    let (_, rest) = address.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    user.split_once(':').map(|(_, password)| password)
+    Hidden::new(texts)
 }
 
 #[cfg(test)]
@@ -63,7 +36,7 @@ mod tests {
     use super::*;
 
     fn masked(variables: &[(&str, &str)], text: &str) -> String {
-        Secrets::of(variables.iter().map(|(name, value)| (name.into(), value.into()))).mask(text)
+        hidden(variables.iter().map(|(name, value)| (name.into(), value.into()))).mask(text)
     }
 
     #[test]
@@ -78,6 +51,14 @@ mod tests {
     fn a_proxys_password_is_masked() {
         let variables = [("https_proxy", "http://me:p@ssw0rd!@proxy:3128/x@y")];
         assert_eq!(masked(&variables, "curl http://me:p@ssw0rd!@proxy:3128/"), "curl http://me:***@proxy:3128/");
+        assert_eq!(masked(&[("all_proxy", "user:pw1234@proxy")], "user:pw1234@proxy"), "user:***@proxy");
+    }
+
+    #[test]
+    fn credentials_of_registries_are_masked_and_mail_addresses_are_not() {
+        let variables = [("PIP_EXTRA_INDEX_URL", "https://a/simple https://tokenonlyxyz@host/simple")];
+        assert_eq!(masked(&variables, "https://tokenonlyxyz@host/simple"), "https://***@host/simple");
+        assert_eq!(masked(&[("GIT_AUTHOR_EMAIL", "some.body@example.org")], "some.body"), "some.body");
     }
 
     #[test]

@@ -32,7 +32,7 @@ use self::readable::{Python, Question};
 use self::tags::Choice;
 use self::transport::Transport;
 use crate::environment::Environment;
-use crate::secrets::Secrets;
+use console::masking::Hidden;
 
 /// How many characters of a text that is no version are shown.
 const CHARACTERS_SHOWN: usize = 200;
@@ -93,7 +93,7 @@ impl Sources {
         native: &Native,
         folder: &Path,
         limit: Duration,
-        secrets: &Secrets,
+        secrets: &Hidden,
     ) -> Result<AgentVersion, String> {
         self.ask(native, folder, limit, secrets).await.map_err(|error| secrets.mask(&error.to_string()))
     }
@@ -103,7 +103,7 @@ impl Sources {
         native: &Native,
         folder: &Path,
         limit: Duration,
-        secrets: &Secrets,
+        secrets: &Hidden,
     ) -> Result<AgentVersion, SourceError> {
         let (text, extraction) = match native {
             Native::Declared(declared) => {

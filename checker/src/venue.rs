@@ -17,8 +17,8 @@ use domain::version::{AgentVersion, FailedAttempt, Venue};
 use tokio::sync::watch;
 
 use crate::environment::Environment;
-use crate::secrets::Secrets;
 use crate::sources::{Native, Sources};
+use console::masking::Hidden;
 
 pub(crate) use self::image::{CheckerImage, PullChoice};
 pub(crate) use self::native::of as native_of;
@@ -55,7 +55,7 @@ pub(crate) struct Means {
     /// How long one attempt may take, when the user says so.
     pub(crate) time_limit: Option<Duration>,
     /// What may not be shown.
-    pub(crate) secrets: Secrets,
+    pub(crate) secrets: Hidden,
     /// Whom to ask natively.
     pub(crate) sources: Sources,
     /// The environment that this program was called with.

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use aicage_tests::images::base64;
 use aicage_tests::running::{Running, parent, processes, write_program};
-use aicage_tests::{Engine, Story, TOOL, on_every_engine, variable};
+use aicage_tests::{Engine, Story, TOOL, on_every_engine, run, variable};
 use serde_json::json;
 
-on_every_engine!(no_secret_is_told_anywhere, no_half_of_a_secret_is_told_while_a_step_runs);
+on_every_engine!(
+    no_secret_is_told_anywhere,
+    no_half_of_a_secret_is_told_while_a_step_runs,
+    a_proxys_password_is_told_nowhere_though_a_script_prints_it,
+);
 
 const USER: &str = "tester";
 const PASSWORD: &str = "s3cret-pa55";
@@ -109,6 +113,29 @@ fn in_base64(word: &str) -> Vec<String> {
         text[if before == 0 { 0 } else { 4 }..4 * groups].to_owned()
     };
     (0..3).map(inner).collect()
+}
+
+fn a_proxys_password_is_told_nowhere_though_a_script_prints_it(engine: Engine) {
+    let story = Story::new(engine);
+    let password = "correct-horse-battery";
+    // What curl says when it is asked for every word; the tail of a failure is said once more.
+    let basic = base64(format!("user:{password}").as_bytes());
+    story.install(&format!("env | grep -i proxy\necho 'Proxy-Authorization: Basic {basic}' >&2\nexit 3\n"));
+    let mut told = String::new();
+    for arguments in [["--progress", "plain"], ["--progress", "rawjson"], ["--format", "json"]] {
+        let mut program = story.command("build");
+        program.args(arguments).env("https_proxy", format!("http://user:{password}@127.0.0.1:9"));
+        let ran = run(program.env("all_proxy", format!("user:{password}@127.0.0.1:9"))).expect(5);
+        told += &(ran.stdout.clone() + &ran.stderr);
+    }
+    for (_, bytes) in story.home_files() {
+        told += &String::from_utf8_lossy(&bytes);
+    }
+    assert!(told.contains("https_proxy=http://user:***@127.0.0.1:9"), "{told}");
+    assert!(told.contains("Proxy-Authorization: Basic ***"), "{told}");
+    for word in in_base64(password).iter().map(String::as_str).chain([password]) {
+        assert!(!told.contains(word), "{word} is told: {told}");
+    }
 }
 
 fn no_half_of_a_secret_is_told_while_a_step_runs(engine: Engine) {

@@ -5,7 +5,7 @@ use std::fmt;
 use console::printable::{escape, escape_lines};
 
 use super::outcome::Tail;
-use crate::secrets::Secrets;
+use console::masking::Hidden;
 
 /// How many of the last lines of a script's messages are shown.
 const LINES_SHOWN: usize = 20;
@@ -19,7 +19,7 @@ pub(super) struct Excerpt(String);
 
 impl Excerpt {
     /// Shows the last lines of what a script wrote to standard error.
-    pub(super) fn of_errors(stderr: &Tail, secrets: &Secrets) -> Self {
+    pub(super) fn of_errors(stderr: &Tail, secrets: &Hidden) -> Self {
         let text = secrets.mask(&String::from_utf8_lossy(stderr.whole_lines()));
         let lines: Vec<_> = text.trim().lines().collect();
         if lines.is_empty() {
@@ -31,7 +31,7 @@ impl Excerpt {
     }
 
     /// Shows the beginning of what a script wrote to standard output.
-    pub(super) fn of_output(stdout: &[u8], secrets: &Secrets) -> Self {
+    pub(super) fn of_output(stdout: &[u8], secrets: &Hidden) -> Self {
         let text = secrets.mask(String::from_utf8_lossy(stdout).trim());
         let shown: String = text.chars().take(CHARACTERS_SHOWN).collect();
         let more = if shown.len() < text.len() { "…" } else { "" };
@@ -52,7 +52,7 @@ mod tests {
     fn errors(text: &str) -> String {
         let mut tail = Tail::default();
         tail.push(text.as_bytes());
-        Excerpt::of_errors(&tail, &Secrets::default()).to_string()
+        Excerpt::of_errors(&tail, &Hidden::default()).to_string()
     }
 
     #[test]
@@ -71,9 +71,9 @@ mod tests {
 
     #[test]
     fn an_output_is_shown_on_one_line() {
-        let output = Excerpt::of_output("1\n2\u{7}".as_bytes(), &Secrets::default());
+        let output = Excerpt::of_output("1\n2\u{7}".as_bytes(), &Hidden::default());
         insta::assert_snapshot!(output, @r#"; it printed "1\n2\u{7}""#);
-        let long = Excerpt::of_output("é".repeat(300).as_bytes(), &Secrets::default()).to_string();
+        let long = Excerpt::of_output("é".repeat(300).as_bytes(), &Hidden::default()).to_string();
         assert!(long.ends_with("é…\""), "{long}");
     }
 }

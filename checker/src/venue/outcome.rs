@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::version::{AgentVersion, VersionError};
 
 use super::excerpt::Excerpt;
-use crate::secrets::Secrets;
+use console::masking::Hidden;
 
 /// The most that a script may print, in bytes; a version has at most 128.
 pub(super) const OUTPUT_LIMIT_BYTES: usize = 64 * 1024;
@@ -60,7 +60,7 @@ pub(super) enum OutcomeError {
 
 impl Outcome {
     /// Returns the version that the script printed, if it had `limit` to do so and did.
-    pub(super) fn version(&self, limit: Duration, secrets: &Secrets) -> Result<AgentVersion, OutcomeError> {
+    pub(super) fn version(&self, limit: Duration, secrets: &Hidden) -> Result<AgentVersion, OutcomeError> {
         let said = Excerpt::of_errors(&self.errors, secrets);
         match self.end {
             End::TimedOut => Err(OutcomeError::TimedOut { limit, said }),
@@ -122,13 +122,13 @@ mod tests {
 
     fn reason(end: End, output: &str) -> String {
         let outcome = Outcome { end, output: output.into(), errors: Tail::of(b"no network\n", false) };
-        outcome.version(Duration::from_secs(15), &Secrets::default()).unwrap_err().to_string()
+        outcome.version(Duration::from_secs(15), &Hidden::default()).unwrap_err().to_string()
     }
 
     #[test]
     fn only_a_good_end_with_a_version_is_a_version() {
         let good = Outcome { end: End::Code(0), output: b" 1.10 \n".to_vec(), errors: Tail::default() };
-        assert_eq!(good.version(Duration::ZERO, &Secrets::default()).unwrap().as_str(), "1.10");
+        assert_eq!(good.version(Duration::ZERO, &Hidden::default()).unwrap().as_str(), "1.10");
         insta::assert_snapshot!(reason(End::Code(0), " \n"), @r"
         it ended well but printed nothing; it said:
         no network

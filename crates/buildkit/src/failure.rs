@@ -18,7 +18,9 @@ pub enum SolveError {
         /// The exit code.
         exit_code: i32,
         /// The end of what it wrote to standard error.
-        tail: Vec<u8>,
+        errors: Vec<u8>,
+        /// The end of all that it wrote, as far as the engine passed it on.
+        output: Vec<u8>,
     },
     /// The engine could not do something else that was needed.
     #[error("the engine failed ({doing}): {message}")]
@@ -115,7 +117,7 @@ impl ServeError {
 pub(crate) fn failure(observer: &Observer, lowered: &[Lowered], doing: Option<String>, status: Status) -> SolveError {
     if let Some(failed) = observer.failed() {
         if let Some(exit_code) = exit_code(&failed.error).or_else(|| exit_code(status.message())) {
-            return SolveError::Step { step: failed.name, exit_code, tail: failed.tail };
+            return SolveError::Step { step: failed.name, exit_code, errors: failed.errors, output: failed.output };
         }
         if let Some(error) = of_the_engines_own(&failed.error) {
             return error;

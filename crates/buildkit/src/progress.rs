@@ -56,7 +56,7 @@ pub enum Event {
 }
 
 /// An output of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stream {
     /// Standard output.
     Output,
@@ -64,8 +64,19 @@ pub enum Stream {
     Error,
 }
 
-/// How much of the standard error of each vertex is kept for a failure, in bytes.
-const ERROR_TAIL_BYTES: usize = 256 * 1024;
+/// How much of what each vertex writes is kept for a failure, in bytes.
+const TAIL_BYTES: usize = 256 * 1024;
+
+/// The end of what was written.
+#[derive(Debug, Default)]
+struct Tail(VecDeque<u8>);
+
+impl Tail {
+    fn take(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+        self.0.drain(..self.0.len().saturating_sub(TAIL_BYTES));
+    }
+}
 
 /// How long a vertex runs at least when it does something, in nanoseconds.
 ///
@@ -85,7 +96,8 @@ pub(crate) struct Observer {
     held: Vec<String>,
     ran: HashSet<String>,
     cached: HashSet<String>,
-    tails: HashMap<String, VecDeque<u8>>,
+    /// The end of what each vertex wrote to its standard error, and of all that it wrote.
+    tails: HashMap<String, (Tail, Tail)>,
     /// The digest and the error of the first vertex that failed.
     failed: Option<(String, String)>,
 }
@@ -95,7 +107,8 @@ pub(crate) struct Observer {
 pub(crate) struct FailedVertex {
     pub(crate) name: String,
     pub(crate) error: String,
-    pub(crate) tail: Vec<u8>,
+    pub(crate) errors: Vec<u8>,
+    pub(crate) output: Vec<u8>,
 }
 
 impl Observer {
@@ -132,11 +145,10 @@ impl Observer {
         }
         for log in message.logs {
             let stream = if log.stream == 2 { Stream::Error } else { Stream::Output };
+            let (errors, all) = self.tails.entry(log.vertex.clone()).or_default();
+            all.take(&log.msg);
             if stream == Stream::Error {
-                let tail = self.tails.entry(log.vertex.clone()).or_default();
-                tail.extend(&log.msg);
-                let surplus = tail.len().saturating_sub(ERROR_TAIL_BYTES);
-                tail.drain(..surplus);
+                errors.take(&log.msg);
             }
             emit(Event::Log { vertex: log.vertex, stream, bytes: log.msg });
         }
@@ -196,12 +208,15 @@ impl Observer {
         }
     }
 
-    /// Returns the first vertex that failed, with the end of what it wrote to standard error.
+    /// Returns the first vertex that failed, with the end of what it wrote.
     pub(crate) fn failed(&self) -> Option<FailedVertex> {
         let (digest, error) = self.failed.as_ref()?;
         let name = self.names.get(digest).cloned().unwrap_or_default();
-        let tail = self.tails.get(digest).map(|tail| tail.iter().copied().collect()).unwrap_or_default();
-        Some(FailedVertex { name, error: error.clone(), tail })
+        let (errors, output) = match self.tails.get(digest) {
+            Some((errors, all)) => (errors.0.iter().copied().collect(), all.0.iter().copied().collect()),
+            None => Default::default(),
+        };
+        Some(FailedVertex { name, error: error.clone(), errors, output })
     }
 
     /// Says whether anything at all was told.

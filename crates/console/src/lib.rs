@@ -8,6 +8,7 @@ pub mod exit;
 pub mod failure;
 mod lines;
 pub mod logging;
+pub mod masking;
 pub mod panics;
 pub mod printable;
 pub mod progress;

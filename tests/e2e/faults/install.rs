@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
-use aicage_tests::{Engine, Ran, Story, TOOL, on_every_engine};
+use aicage_tests::{Engine, Ran, Story, TOOL, on_every_engine, run};
 
 use super::state;
 
@@ -15,6 +15,8 @@ on_every_engine!(
     a_script_ended_by_a_signal_has_failed,
     a_script_whose_interpreter_is_missing_says_so,
     a_script_need_not_be_tidy,
+    a_step_without_the_launcher_is_told_whole,
+    a_script_that_says_nothing_is_told_to_have_failed_so,
 );
 
 /// The number of lines that a failure shows.
@@ -49,6 +51,31 @@ fn a_failing_script_is_told_with_its_true_last_lines(engine: Engine) {
     let error = &json.json()["error"];
     assert_eq!((&error["exitCode"], &error["kind"]), (&5.into(), &"stepFailed".into()));
     assert_eq!(error["details"], expected.join("\n"));
+}
+
+fn a_step_without_the_launcher_is_told_whole(engine: Engine) {
+    let story = Story::new(engine);
+    let install = |code: i32| {
+        let script = r#"print STDERR qq(err $_\\n) for 1..60; print qq(out\\n); exit "#;
+        story.define_dockerfile_extension("exact", &format!(r#"RUN ["perl", "-e", "{script}{code}"]"#));
+        run(&mut story.with("build", &["exact"]))
+    };
+    let told = install(0).expect(0).stderr;
+    assert!(told.contains(" out\n") && (1..=60).all(|at| told.contains(&format!(" err {at}\n"))), "{told}");
+
+    let failed = install(7).expect(5);
+    assert_eq!(shown(&failed).len(), SHOWN, "{}", failed.stderr);
+    assert!(shown(&failed).contains(&"err 60"), "{}", failed.stderr);
+    // However the engine words it, what is told is how the step ended.
+    assert!(failed.stderr.contains("ERROR: exit code: 7\n"), "{}", failed.stderr);
+}
+
+fn a_script_that_says_nothing_is_told_to_have_failed_so(engine: Engine) {
+    let story = Story::new(engine);
+    story.install("exit 3\n");
+    let ran = story.build::<&str>([]).expect(5);
+    assert_eq!(shown(&ran), ["(the step wrote nothing)"]);
+    assert!(ran.stderr.contains("ERROR: exit code: 3\n"), "{}", ran.stderr);
 }
 
 fn last(text: &str) -> &str {

@@ -184,9 +184,9 @@ async fn a_failing_instruction_is_named_as_it_is_written() {
         let table = wrapped_table(folder.path());
         for wrap in [Wrap::default(), wrap()] {
             match table.solve(engine, &on_minimal(Dockerfile { wrap, ..dockerfile("d") })).await.result {
-                Err(SolveError::Step { step, exit_code, tail }) => {
+                Err(SolveError::Step { step, exit_code, errors, .. }) => {
                     assert_eq!(step, "d: [2/2] RUN echo last words >&2 && exit 7", "{engine}");
-                    assert_eq!((exit_code, tail.as_slice()), (7, &b"last words\n"[..]), "{engine}");
+                    assert_eq!((exit_code, errors.as_slice()), (7, &b"last words\n"[..]), "{engine}");
                 }
                 other => panic!("{engine}: {other:?}"),
             }

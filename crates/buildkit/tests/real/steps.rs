@@ -81,9 +81,12 @@ async fn a_failing_step_gives_its_exit_code_and_its_standard_error() {
         let outcome =
             solve(engine, folder.path(), MINIMAL, step("echo out; echo last words >&2; exit 42", &unique())).await;
         match outcome.result {
-            Err(SolveError::Step { step, exit_code, tail }) => {
+            Err(SolveError::Step { step, exit_code, errors, output }) => {
                 assert_eq!((step.as_str(), exit_code), ("the step", 42), "{engine}");
-                assert_eq!(String::from_utf8(tail).unwrap(), "last words\n", "{engine}");
+                assert_eq!(String::from_utf8(errors).unwrap(), "last words\n", "{engine}");
+                let output = String::from_utf8(output).unwrap();
+                // The engine reads the two streams at once.
+                assert!(["out\nlast words\n", "last words\nout\n"].contains(&&*output), "{engine}: {output}");
             }
             other => panic!("{engine}: {other:?}"),
         }
