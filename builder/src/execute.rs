@@ -16,6 +16,7 @@ use console::exit::Exit;
 use console::failure::Failure;
 use console::masking::Hidden;
 use console::progress::{Event as Shown, Mode, Progress};
+use domain::credential::Credential;
 use domain::digest::Digest;
 use domain::image::ImageRef;
 use domain::plan::{BaseSource, Build, Footing, Reason};
@@ -24,7 +25,6 @@ use domain::target::{Target, TargetImage};
 use engine::{EngineError, LocalImage};
 use home::{BuildLog, LogSubject};
 use jiff::Timestamp;
-use registry::Credential;
 
 use crate::failures;
 use crate::folders::Folders;

@@ -8,10 +8,9 @@ use console::failure::Failure;
 use console::progress::{Event as Shown, Progress};
 use domain::digest::Digest;
 use domain::target::TargetImage;
-use engine::{EngineError, PullCredential, PullEvent};
+use engine::{EngineError, PullEvent};
 use home::{BuildLog, LogSubject};
 use jiff::Timestamp;
-use registry::Credential;
 use serde_json::{Value, json};
 
 use crate::execute::{Built, Means, announce};
@@ -35,12 +34,8 @@ pub(crate) async fn pull(wanted: &TargetImage, digest: Digest, means: &Means<'_>
     let mut watcher = Watcher::new(means.progress, &mut log, &name);
     watcher.write(&json!({ "status": "pulling", "id": pinned }));
     let pulled = async {
-        let found = doors.registry.credentials(pinned.repository().registry()).await;
-        let found = found.map_err(|error| Failure::new(Exit::Authentication, &error))?;
-        let credential = found.map(|found| match found {
-            Credential::Password { username, password } => PullCredential::Password { username, password },
-            Credential::IdentityToken(token) => PullCredential::IdentityToken(token),
-        });
+        let credential = doors.registry.credentials(pinned.repository().registry()).await;
+        let credential = credential.map_err(|error| Failure::new(Exit::Authentication, &error))?;
         let failed = |error: EngineError| failures::of_engine(&error);
         let pulling = doors.engine.pull(&pinned, credential.as_ref(), |event| watcher.see(&event));
         pulling.await.map_err(failed)?;

@@ -11,7 +11,7 @@ struct Ban {
     calls: &'static [&'static str],
 }
 
-/// What a room may not use that knows the domain's images only; and it is silent.
+/// What a room may not use that knows the domain's images and credentials only; and it is silent.
 const NOT_OF_IMAGES: &[&str] = &[
     "domain::definition",
     "domain::files",

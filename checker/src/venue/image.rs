@@ -1,9 +1,10 @@
 //! The image that scripts run in: which one, and whether the engine gets it from its registry.
 
 use clap::ValueEnum;
+use domain::credential::Credential;
 use domain::image::ImageRef;
-use engine::{Engine, PullCredential};
-use registry::{Credential, Registry, RegistryOptions};
+use engine::Engine;
+use registry::{Registry, RegistryOptions};
 use tokio::sync::OnceCell;
 
 use super::Means;
@@ -84,15 +85,12 @@ impl CheckerImage {
 }
 
 /// Looks up what the registry may be shown, as the docker command would.
-async fn credential(image: &ImageRef, means: &Means) -> Result<Option<PullCredential>, String> {
+async fn credential(image: &ImageRef, means: &Means) -> Result<Option<Credential>, String> {
     let environment = &means.environment;
     let docker_config = environment.path("DOCKER_CONFIG").or_else(|| environment.in_home(".docker"));
     let registry = Registry::new(RegistryOptions { docker_config, ..RegistryOptions::default() });
     let found = registry.credentials(image.repository().registry()).await;
-    Ok(found.map_err(|error| told(error.to_string(), error.advice().as_deref()))?.map(|credential| match credential {
-        Credential::Password { username, password } => PullCredential::Password { username, password },
-        Credential::IdentityToken(token) => PullCredential::IdentityToken(token),
-    }))
+    found.map_err(|error| told(error.to_string(), error.advice().as_deref()))
 }
 
 fn told(error: String, advice: Option<&str>) -> String {

@@ -21,5 +21,5 @@ pub use endpoint::Endpoint;
 pub use error::{Absence, EngineError};
 pub use history::HistoryEntry;
 pub use image::{ImageStore, LocalImage};
-pub use pull::{PullCredential, PullEvent, PullFailure};
+pub use pull::{PullEvent, PullFailure};
 pub use summary::LocalImageSummary;

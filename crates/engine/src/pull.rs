@@ -1,12 +1,12 @@
 //! Having the engine pull an image from its registry.
 
-use std::fmt;
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use bollard::errors::Error as BollardError;
 use bollard::models::CreateImageInfo;
 use bollard::query_parameters::CreateImageOptionsBuilder;
+use domain::credential::Credential;
 use domain::image::ImageRef;
 use futures_util::StreamExt as _;
 
@@ -20,29 +20,6 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(600);
 
 /// The header in which an engine is given credentials.
 const CREDENTIAL_HEADER: &str = "x-registry-auth";
-
-/// What the engine may show the registry. Its text for debugging holds no secret.
-#[derive(Clone, PartialEq, Eq)]
-pub enum PullCredential {
-    /// A user and a password.
-    Password {
-        /// The user's name.
-        username: String,
-        /// The password, or an access token that is used as one.
-        password: String,
-    },
-    /// A token that the registry's token service trades for one that opens the registry.
-    IdentityToken(String),
-}
-
-impl fmt::Debug for PullCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Password { .. } => "Password(…)",
-            Self::IdentityToken(_) => "IdentityToken(…)",
-        })
-    }
-}
 
 /// Something that an engine said while it pulled; its words are Docker's own and differ between engines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +100,7 @@ impl Engine {
     pub async fn pull(
         &self,
         image: &ImageRef,
-        credential: Option<&PullCredential>,
+        credential: Option<&Credential>,
         mut on_event: impl FnMut(PullEvent),
     ) -> Result<(), EngineError> {
         let call = format!("pull {image}");
@@ -170,12 +147,12 @@ impl Engine {
     }
 }
 
-fn shown(credential: &PullCredential) -> DockerCredentials {
+fn shown(credential: &Credential) -> DockerCredentials {
     match credential.clone() {
-        PullCredential::Password { username, password } => {
+        Credential::Password { username, password } => {
             DockerCredentials { username: Some(username), password: Some(password), ..DockerCredentials::default() }
         }
-        PullCredential::IdentityToken(token) => {
+        Credential::IdentityToken(token) => {
             DockerCredentials { identitytoken: Some(token), ..DockerCredentials::default() }
         }
     }
@@ -217,14 +194,5 @@ mod tests {
         let complete = r#"{"status":"Pull complete","progressDetail":{"hidecounts":true},"id":"835a4a74aabd"}"#;
         assert_eq!(read(complete), event("Pull complete", None, None));
         assert_eq!(read(r#"{"id":"x"}"#), None);
-    }
-
-    #[test]
-    fn debugging_shows_no_secret() {
-        let password = PullCredential::Password { username: "me".to_owned(), password: "s3cret".to_owned() };
-        assert_eq!(
-            format!("{password:?} {:?}", PullCredential::IdentityToken("s3cret".to_owned())),
-            "Password(…) IdentityToken(…)"
-        );
     }
 }

@@ -18,9 +18,10 @@ use bollard::query_parameters::{
     CreateContainerOptions, ImportImageOptions, PushImageOptions, RemoveContainerOptions, RemoveImageOptions,
 };
 use bytes::{BufMut, Bytes, BytesMut};
+use domain::credential::Credential;
 use domain::digest::Digest;
 use domain::image::ImageRef;
-use engine::{Endpoint, Engine, EngineError, ImageStore, LocalImage, PullCredential, PullEvent, PullFailure};
+use engine::{Endpoint, Engine, EngineError, ImageStore, LocalImage, PullEvent, PullFailure};
 use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -87,7 +88,7 @@ impl Real {
         assert!(pushed.iter().all(Result::is_ok), "{}: {pushed:?}", self.name);
     }
 
-    async fn pull(&self, image: &ImageRef, credential: Option<&PullCredential>) -> Vec<PullEvent> {
+    async fn pull(&self, image: &ImageRef, credential: Option<&Credential>) -> Vec<PullEvent> {
         let mut events = Vec::new();
         let pulled = self.engine.pull(image, credential, |event| events.push(event)).await;
         pulled.unwrap_or_else(|error| panic!("{}: {error}", self.name));
@@ -365,8 +366,8 @@ async fn an_image_whose_layers_are_there_in_other_packing_is_pulled() {
 }
 
 /// Returns who may use the registry that wants a password.
-fn tester(password: &str) -> PullCredential {
-    PullCredential::Password { username: "tester".to_owned(), password: password.to_owned() }
+fn tester(password: &str) -> Credential {
+    Credential::Password { username: "tester".to_owned(), password: password.to_owned() }
 }
 
 #[tokio::test]

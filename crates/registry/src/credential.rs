@@ -1,11 +1,11 @@
 //! Credentials, as the docker command's config has them.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+use domain::credential::Credential;
 use serde_json::Value;
 
 use crate::keychain;
@@ -15,31 +15,6 @@ const CONFIG_FILE: &str = "config.json";
 
 /// The key that stands for Docker Hub in the config (docker/cli, `IndexServer`).
 const HUB_KEY: &str = "https://index.docker.io/v1/";
-
-/// What a registry may be shown. Its text for debugging holds no secret.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// A user and a password.
-    Password {
-        /// The user's name.
-        username: String,
-        /// The password, or an access token that is used as one.
-        password: String,
-    },
-    /// A token that the registry's token service trades for one that opens the registry.
-    IdentityToken(String),
-}
-
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Password { username, .. } => {
-                f.debug_struct("Password").field("username", username).finish_non_exhaustive()
-            }
-            Self::IdentityToken(_) => f.write_str("IdentityToken(…)"),
-        }
-    }
-}
 
 /// Says why configured credentials could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -206,11 +181,5 @@ mod tests {
         insta::assert_snapshot!(error("{").await, @"the docker config config.json cannot be used: EOF while parsing an object at line 1 column 1");
         insta::assert_snapshot!(error(r#"{"auths":[]}"#).await, @"the docker config config.json cannot be used: it does not have the shape of a docker config");
         insta::assert_snapshot!(error(r#"{"auths":{"ghcr.io":{"auth":"czNjcmV0"}}}"#).await, @"the docker config config.json cannot be used: the auth of ghcr.io is not the base64 of user:password");
-    }
-
-    #[test]
-    fn debugging_shows_no_secret() {
-        let shown = format!("{:?} {:?}", password("me", "s3cret"), Credential::IdentityToken("s3cret".to_owned()));
-        insta::assert_snapshot!(shown, @r#"Some(Password { username: "me", .. }) IdentityToken(…)"#);
     }
 }

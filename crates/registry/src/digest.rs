@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::credential::Credential;
 use domain::digest::Digest;
 use domain::image::ImageRef;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode, Url};
 
 use crate::challenge::Challenge;
-use crate::credential::{self, Credential, CredentialError};
+use crate::credential::{self, CredentialError};
 use crate::error::RegistryError;
 use crate::token::{self, Bearer};
 use crate::transport::{Transport, host, status_failure};

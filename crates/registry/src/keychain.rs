@@ -8,11 +8,12 @@ use std::io;
 use std::process::Stdio;
 use std::time::Duration;
 
+use domain::credential::Credential;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::credential::{Credential, CredentialError};
+use crate::credential::CredentialError;
 
 /// What programs print for "I have none for this registry" (docker-credential-helpers, `errCredentialsNotFoundMessage`).
 const NOT_FOUND: &str = "credentials not found in native keychain";

@@ -12,6 +12,6 @@ mod keychain;
 mod token;
 mod transport;
 
-pub use credential::{Credential, CredentialError};
+pub use credential::CredentialError;
 pub use digest::{Registry, RegistryOptions};
 pub use error::RegistryError;

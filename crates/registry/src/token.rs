@@ -1,9 +1,9 @@
 //! Tokens, from the service that a registry names.
 
+use domain::credential::Credential;
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
-use crate::credential::Credential;
 use crate::error::RegistryError;
 use crate::transport::{Transport, host, status_failure};
 

@@ -4,9 +4,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+use domain::credential::Credential;
 use domain::digest::Digest;
 use domain::image::ImageRef;
-use registry::{Credential, Registry, RegistryError, RegistryOptions};
+use registry::{Registry, RegistryError, RegistryOptions};
 use reqwest::{Client, RequestBuilder};
 use tempfile::TempDir;
 
