@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use home::certificates;
 
-/// The largest secret that BuildKit passes into a step, in bytes (`session/secrets`, `MaxSecretSize`).
-const BUNDLE_LIMIT_BYTES: usize = 500 * 1024;
+use crate::secrets::SECRET_LIMIT_BYTES;
 
 /// Says why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +15,7 @@ pub(crate) enum CertificateError {
     Empty { path: PathBuf },
     #[error("this system has no bundle of trusted certificates at any known place")]
     NoSystemBundle,
-    #[error("the certificates are {size} bytes together; a build can be given {BUNDLE_LIMIT_BYTES}")]
+    #[error("the certificates are {size} bytes together; a build can be given {SECRET_LIMIT_BYTES}")]
     TooLarge { size: usize },
 }
 
@@ -34,7 +33,7 @@ pub(crate) fn load(choice: &str, system: Option<&Path>) -> Result<Vec<u8>, Certi
     if bundle.is_empty() {
         return Err(CertificateError::Empty { path });
     }
-    if bundle.len() > BUNDLE_LIMIT_BYTES {
+    if bundle.len() as u64 > SECRET_LIMIT_BYTES {
         return Err(CertificateError::TooLarge { size: bundle.len() });
     }
     Ok(bundle)

@@ -1,13 +1,13 @@
 //! The command line and the environment: strings become names here, and only here.
 
 mod surroundings;
+mod user_folders;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use buildkit::llb::Proxies;
-use clap::builder::OsStringValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use console::exit::Exit;
 use console::progress::Mode;
@@ -17,10 +17,12 @@ use domain::image::ImageRef;
 use domain::name::{AgentName, BaseName, ExtensionName, ImageName};
 use domain::request::{BaseChoice, ExtensionChoice, Wanted, WantedAgent};
 use domain::version::AgentVersion;
+use home::Home;
 
 use crate::secrets::{SecretSource, Secrets};
 
 use surroundings::SurroundingArguments;
+use user_folders::HomeArguments;
 
 pub(crate) use surroundings::Surroundings;
 
@@ -116,13 +118,8 @@ struct SaveArguments {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: OutputFormat,
 
-    /// The folder of records and logs [default: ~/.aicage]
-    #[arg(long, value_name = "DIR", env = "AICAGE_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
-    home: Option<OsString>,
-
-    /// The folder of the user's own definitions [default: ~/.aicage-custom]
-    #[arg(long, value_name = "DIR", env = "AICAGE_CUSTOM_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
-    custom: Option<OsString>,
+    #[command(flatten)]
+    home: HomeArguments,
 }
 
 #[derive(Debug, Args)]
@@ -273,8 +270,7 @@ pub(crate) struct Saving {
     pub(crate) choice: ImageChoice,
     pub(crate) replace: bool,
     pub(crate) output: OutputFormat,
-    pub(crate) home: PathBuf,
-    pub(crate) custom_home: PathBuf,
+    pub(crate) home: Home,
     pub(crate) terminal: Terminal,
 }
 
@@ -366,8 +362,7 @@ fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) 
                 choice,
                 replace: save.replace,
                 output: save.format,
-                home: below_home(variable, folder(save.home), ".aicage", "--home")?,
-                custom_home: below_home(variable, folder(save.custom), ".aicage-custom", "--custom")?,
+                home: save.home.interpret(variable)?,
                 terminal: terminal(variable),
             })))
         }
@@ -376,17 +371,6 @@ fn interpret(arguments: Arguments, variable: &dyn Fn(&str) -> Option<OsString>) 
             Ok(Command::ListImages(Box::new(Listing { around, output: list.format, terminal: terminal(variable) })))
         }
     }
-}
-
-fn below_home(
-    variable: &dyn Fn(&str) -> Option<OsString>,
-    given: Option<PathBuf>,
-    name: &str,
-    flag: &str,
-) -> Result<PathBuf, String> {
-    given
-        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(name)))
-        .ok_or_else(|| format!("HOME is not set, so {flag} is needed"))
 }
 
 /// Returns the image that is asked for, and the version that stands behind its agent.

@@ -13,7 +13,7 @@ use domain::target::Target;
 use domain::world::RecordFact;
 use engine::{Endpoint, Engine, EngineError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use home::{Home, Roots};
+use home::Roots;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -50,8 +50,7 @@ pub(crate) async fn list(listing: &Listing) -> Result<Exit, Failure> {
 async fn look_at_all(listing: &Listing) -> Result<Vec<Row>, Failure> {
     let around = &listing.around;
     let certificates = certificates(around)?;
-    let home = Home::new(around.home.clone(), around.custom_home.clone());
-    let roots = Roots::new(&home, around.definitions.as_deref());
+    let roots = Roots::new(&around.home, around.definitions.as_deref());
     let endpoint = Endpoint::find(around.docker_host.as_deref()).map_err(|error| failures::of_engine(&error))?;
     let labelled =
         Engine::connect(&endpoint).images(label::SCHEMA).await.map_err(|error| failures::of_engine(&error))?;
@@ -59,7 +58,7 @@ async fn look_at_all(listing: &Listing) -> Result<Vec<Row>, Failure> {
     // A table is no place for what is wrong with a file that may belong to no row of it.
     let progress = Progress::new(Mode::Plain, &listing.terminal);
     let mut records = Vec::new();
-    for fact in home::record::list_records(&home) {
+    for fact in home::record::list_records(&around.home) {
         match fact {
             RecordFact::Found(record) => records.push(*record),
             RecordFact::Damaged(because) => {

@@ -55,7 +55,6 @@ impl Doors {
         let checker = Checker {
             definitions: around.definitions.clone(),
             home: around.home.clone(),
-            custom_home: around.custom_home.clone(),
             certificates: around.ca_cert.clone(),
             began: Instant::now(),
             is_recording,
@@ -68,7 +67,7 @@ impl Doors {
             platform: OnceCell::new(),
             remotes: Remotes::new(registry.clone()),
             registry,
-            home: Home::new(around.home.clone(), around.custom_home.clone()),
+            home: around.home.clone(),
             versions: Versions::new(checker, agents),
             secrets: BTreeMap::new(),
         }

@@ -11,7 +11,7 @@ use console::progress::{Event, Progress};
 use domain::plan::{Action, BuildPlan, Footing, check_platform, plan};
 use domain::target::{Target, TargetImage};
 use engine::Endpoint;
-use home::{Home, ImageKey, Lock, Roots};
+use home::{ImageKey, Lock, Roots};
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -80,14 +80,13 @@ async fn straight_line(
 ) -> Result<Exit, Failure> {
     let around = &command_line.around;
     let certificates = certificates(around)?;
-    let home = Home::new(around.home.clone(), around.custom_home.clone());
-    let roots = Roots::new(&home, around.definitions.as_deref());
+    let roots = Roots::new(&around.home, around.definitions.as_deref());
     let target = select(command_line, &roots).map_err(|error| failures::of_select(&error))?;
     let is_building = command_line.task == Task::Build;
     let secrets = match command_line.secrets.0.is_empty() {
         true => Default::default(),
         false => {
-            let salt = if is_building { home::salt(&home) } else { home::salt_to_look(&home) };
+            let salt = if is_building { home::salt(&around.home) } else { home::salt_to_look(&around.home) };
             command_line.secrets.digests(&salt.map_err(|error| failures::of_disk(&error))?)
         }
     };
@@ -226,8 +225,7 @@ fn show_notices(plan: &BuildPlan, progress: &Progress) {
 
 /// Saves a choice under a name.
 pub(crate) fn save(saving: &Saving) -> Result<Exit, Failure> {
-    let home = Home::new(saving.home.clone(), saving.custom_home.clone());
-    let path = home::store_saved_image(&home, &saving.name, &saving.choice, saving.replace)
+    let path = home::store_saved_image(&saving.home, &saving.name, &saving.choice, saving.replace)
         .map_err(|error| failures::of_save(&error))?;
     let name = &saving.name;
     let next = format!("aicage-builder build --image {name}");

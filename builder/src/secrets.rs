@@ -11,8 +11,8 @@ use std::str::FromStr;
 use console::masking::credentials;
 use domain::digest::{Digest, Framed};
 
-/// The largest secret that the engines take, in bytes (BuildKit, `session/secrets`).
-const SECRET_LIMIT_BYTES: u64 = 500 * 1024;
+/// The largest secret that the engines take, in bytes (BuildKit, `session/secrets`, `MaxSecretSize`).
+pub(crate) const SECRET_LIMIT_BYTES: u64 = 500 * 1024;
 
 /// A part of a line shorter than this, in bytes, is a word.
 const PART_FROM_BYTES: usize = 8;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use domain::name::AgentName;
 use domain::version::{FailedAttempt, Place, VersionReport};
 use domain::world::VersionFact;
+use home::Home;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::OnceCell;
 
@@ -21,10 +22,8 @@ const CHECK_LIMIT: Duration = Duration::from_secs(15 * 60);
 pub(crate) struct Checker {
     /// The folder of packaged definitions.
     pub(crate) definitions: Option<PathBuf>,
-    /// The folder of records and logs.
-    pub(crate) home: PathBuf,
-    /// The folder of the user's own definitions.
-    pub(crate) custom_home: PathBuf,
+    /// The folders of records and of the user's own definitions.
+    pub(crate) home: Home,
     /// The certificates to trust, as the user named them.
     pub(crate) certificates: Option<String>,
     /// When this run began.
@@ -81,7 +80,7 @@ impl Checker {
         let mut command = tokio::process::Command::new(&program);
         command.arg("version").args(agents.iter().map(AgentName::as_str)).args(["--format", "json", "--allow-cached"]);
         command.arg("--max-age").arg(self.began.elapsed().as_secs().to_string());
-        command.arg("--home").arg(&self.home).arg("--custom").arg(&self.custom_home);
+        command.arg("--home").arg(self.home.root()).arg("--custom").arg(self.home.custom());
         if let Some(definitions) = &self.definitions {
             command.arg("--definitions").arg(definitions);
         }

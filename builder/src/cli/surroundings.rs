@@ -7,8 +7,10 @@ use clap::Args;
 use clap::builder::OsStringValueParser;
 use domain::image::Repository;
 use domain::request::Repositories;
+use home::Home;
 
-use super::{Given, below_home, folder, or_unset, text};
+use super::user_folders::HomeArguments;
+use super::{Given, folder, or_unset, text};
 
 #[derive(Debug, Args)]
 pub(super) struct SurroundingArguments {
@@ -16,13 +18,8 @@ pub(super) struct SurroundingArguments {
     #[arg(long, value_name = "DIR", env = "AICAGE_DEFINITIONS", hide_env_values = true, value_parser = OsStringValueParser::new())]
     definitions: Option<OsString>,
 
-    /// The folder of records and logs [default: ~/.aicage]
-    #[arg(long, value_name = "DIR", env = "AICAGE_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
-    home: Option<OsString>,
-
-    /// The folder of the user's own definitions [default: ~/.aicage-custom]
-    #[arg(long, value_name = "DIR", env = "AICAGE_CUSTOM_HOME", hide_env_values = true, value_parser = OsStringValueParser::new())]
-    custom: Option<OsString>,
+    #[command(flatten)]
+    home: HomeArguments,
 
     /// The repository that built images are named by
     #[arg(long, value_name = "REPOSITORY", env = "AICAGE_LOCAL_REPOSITORY", hide_env_values = true, default_value = Repositories::DEFAULT_LOCAL, value_parser = or_unset::<Repository>)]
@@ -55,8 +52,7 @@ pub(crate) struct Surroundings {
     pub(crate) repositories: Repositories,
     pub(crate) ca_cert: Option<String>,
     pub(crate) definitions: Option<PathBuf>,
-    pub(crate) home: PathBuf,
-    pub(crate) custom_home: PathBuf,
+    pub(crate) home: Home,
     pub(crate) docker_host: Option<String>,
     pub(crate) docker_config: Option<PathBuf>,
     pub(crate) system_certificates: Option<PathBuf>,
@@ -83,8 +79,7 @@ impl SurroundingArguments {
             },
             ca_cert: ca_cert.filter(|value| !value.is_empty()),
             definitions: folder(self.definitions),
-            home: below_home(variable, folder(self.home), ".aicage", "--home")?,
-            custom_home: below_home(variable, folder(self.custom), ".aicage-custom", "--custom")?,
+            home: self.home.interpret(variable)?,
             docker_host: text(variable("DOCKER_HOST")),
             docker_config,
             system_certificates: variable("SSL_CERT_FILE").map(PathBuf::from),

@@ -12,6 +12,10 @@ fn read_with(line: &str, variables: &[(&str, &str)]) -> Result<CommandLine, Stri
     }
 }
 
+fn user_folders() -> Home {
+    Home::new(PathBuf::from("/h/.aicage"), PathBuf::from("/h/.aicage-custom"))
+}
+
 fn agent(asked: &Asked) -> &WantedAgent {
     let Asked::Wanted(Wanted::Agent(wanted)) = asked else { panic!("{asked:?}") };
     wanted
@@ -28,14 +32,14 @@ fn a_base_and_a_base_image_name_the_image() {
     let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
     let base = &agent(&command_line.asked).base;
     assert!(matches!(base, BaseChoice::NamedImage(name, _) if name.as_str() == "deb"));
-    assert_eq!(command_line.around.home, PathBuf::from("/h/.aicage"));
+    assert_eq!(command_line.around.home, user_folders());
 }
 
 #[test]
 fn what_is_set_to_nothing_is_not_set() {
     let line = "aicage-builder plan codex --base x --local-repository= --base-repository= --home= --progress=";
     let command_line = read_with(line, &[("HOME", "/h")]).unwrap();
-    assert_eq!(command_line.around.home, PathBuf::from("/h/.aicage"));
+    assert_eq!(command_line.around.home, user_folders());
     assert_eq!(command_line.progress, Mode::Auto);
     assert_eq!(command_line.around.repositories, Repositories::default());
 }
@@ -86,7 +90,7 @@ fn a_list_is_told_where_things_are() {
     let variable = |name: &str| (name == "HOME").then(|| OsString::from("/h"));
     let read = interpret(Arguments::from_arg_matches(&matches).unwrap(), &variable).unwrap();
     let Command::ListImages(listing) = read else { panic!("{read:?}") };
-    assert_eq!((listing.around.home, listing.output), (PathBuf::from("/h/.aicage"), OutputFormat::Json));
+    assert_eq!((listing.around.home, listing.output), (user_folders(), OutputFormat::Json));
 }
 
 #[test]
