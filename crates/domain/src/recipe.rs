@@ -1,5 +1,7 @@
 //! The recipe of an image: everything that decides what is in it, as one digest and as labels.
 
+mod layer_key;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use crate::files::FileSet;
 use crate::image::ImageRef;
 use crate::name::{AgentName, BaseName, ExtensionName, ImageName};
 use crate::version::AgentVersion;
+
+pub(crate) use layer_key::LayerKey;
 
 /// The labels that carry a recipe on an image.
 pub mod label {
@@ -165,10 +169,11 @@ impl LayerKind {
     /// Returns a word for the layer that is the same for every version of its definition.
     pub fn key(&self) -> String {
         match self {
-            Self::Agent { name, .. } => format!("agent:{name}"),
-            Self::Extension { name, .. } => format!("extension:{name}"),
-            Self::Dockerfile => "dockerfile".to_owned(),
+            Self::Agent { name, .. } => LayerKey::Agent(name.as_str()),
+            Self::Extension { name, .. } => LayerKey::Extension(name.as_str()),
+            Self::Dockerfile => LayerKey::Dockerfile,
         }
+        .to_string()
     }
 
     /// Says whether anything is run for it. Shares alone are for whoever starts the image.
@@ -387,7 +392,11 @@ pub struct KnownRecipe {
 impl KnownRecipe {
     /// Returns the extensions, in order.
     pub fn extensions(&self) -> Vec<&str> {
-        self.layers.iter().filter_map(|(key, _)| key.strip_prefix("extension:")).collect()
+        let name = |key| match LayerKey::of_named(key)? {
+            LayerKey::Extension(name) => Some(name),
+            LayerKey::Agent(_) | LayerKey::Dockerfile => None,
+        };
+        self.layers.iter().filter_map(|(key, _)| name(key)).collect()
     }
 }
 

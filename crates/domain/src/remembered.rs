@@ -3,7 +3,7 @@
 use crate::definition::ImageChoice;
 use crate::image::{ImageRef, Repository};
 use crate::name::{AgentName, BaseName, ExtensionName, ImageName};
-use crate::recipe::{ImageKind, KnownRecipe};
+use crate::recipe::{ImageKind, KnownRecipe, LayerKey};
 use crate::record::Record;
 use crate::request::{BaseChoice, BuildRequest, ExtensionChoice, Repositories, Wanted, WantedAgent};
 
@@ -124,11 +124,8 @@ impl Remembered {
 
     fn base(&self, base: Option<&ImageRef>, repositories: &Repositories) -> BaseChoice {
         let name = self.base_name.clone();
-        let is_in = |repository: &Repository, image: &ImageRef| {
-            repository.with_tag(name.as_str()).is_ok_and(|named| named == *image)
-        };
         match base {
-            Some(image) if !self.is_custom(image, repositories) && !is_in(&repositories.base, image) => {
+            Some(image) if !self.is_custom(image, repositories) && !self.is_in(&repositories.base, image) => {
                 BaseChoice::NamedImage(name, image.clone())
             }
             Some(_) | None => BaseChoice::Named(name),
@@ -137,9 +134,12 @@ impl Remembered {
 
     /// Says whether `base`, on which the image's agent stands, is a custom base, which must be defined.
     pub fn is_custom(&self, base: &ImageRef, repositories: &Repositories) -> bool {
-        let name = self.base_name.as_str();
-        let named = |repository: &Repository| repository.with_tag(name).is_ok_and(|named| named == *base);
-        named(&repositories.custom_base) || named(&repositories.custom_base_alias)
+        self.is_in(&repositories.custom_base, base) || self.is_in(&repositories.custom_base_alias, base)
+    }
+
+    /// Says whether `base` is what the base's name means in `repository`.
+    fn is_in(&self, repository: &Repository, base: &ImageRef) -> bool {
+        repository.with_tag(self.base_name.as_str()).is_ok_and(|named| named == *base)
     }
 }
 
@@ -147,10 +147,10 @@ impl Remembered {
 fn extensions<'a>(keys: impl Iterator<Item = &'a str>) -> Option<(Vec<ExtensionName>, bool)> {
     let (mut names, mut first) = (Vec::new(), false);
     for key in keys {
-        match key.split_once(':') {
-            Some(("extension", name)) => names.push(ExtensionName::parse(name).ok()?),
-            Some(("agent", _)) => first = true,
-            _ => {}
+        match LayerKey::of_named(key) {
+            Some(LayerKey::Extension(name)) => names.push(ExtensionName::parse(name).ok()?),
+            Some(LayerKey::Agent(_)) => first = true,
+            Some(LayerKey::Dockerfile) | None => {}
         }
     }
     Some((names, first))

@@ -120,24 +120,18 @@ impl TargetImage {
         })
     }
 
+    /// Returns the names of the extensions that go into it, in order.
+    pub(crate) fn extensions(&self) -> Vec<&str> {
+        let names = self.layers().iter().filter_map(|layer| match layer {
+            Ingredient::Extension(extension) => Some(extension.name.as_str()),
+            Ingredient::Base(_) | Ingredient::Agent(_) => None,
+        });
+        names.collect()
+    }
+
     /// Returns what it is, in a few words.
     pub fn told(&self) -> String {
-        let mut text = match &self.agent {
-            Some(agent) => format!("agent {agent} on base {}", self.base_name),
-            None => format!("base {}", self.base_name),
-        };
-        let extensions: Vec<_> = self
-            .layers()
-            .iter()
-            .filter_map(|layer| match layer {
-                Ingredient::Extension(extension) => Some(extension.name.as_str()),
-                Ingredient::Base(_) | Ingredient::Agent(_) => None,
-            })
-            .collect();
-        if !extensions.is_empty() {
-            text += &format!(" with {}", extensions.join(", "));
-        }
-        text
+        told(self.agent.as_ref().map(AgentName::as_str), self.base_name.as_str(), &self.extensions())
     }
 
     /// Returns the name of the image that it replaced.
@@ -173,6 +167,16 @@ impl TargetImage {
     fn beside(&self, suffix: &str) -> ImageRef {
         self.image.with_tag_suffix(suffix).expect("selecting the target made sure of the room")
     }
+}
+
+/// Says in a few words what an image is that has `agent` on `base` with `extensions`; a base has no agent.
+pub(crate) fn told(agent: Option<&str>, base: &str, extensions: &[&str]) -> String {
+    let mut text = agent.map(|agent| format!("agent {agent} on ")).unwrap_or_default();
+    text += &format!("base {base}");
+    if !extensions.is_empty() {
+        text += &format!(" with {}", extensions.join(", "));
+    }
+    text
 }
 
 /// Says why a request means no image.
@@ -268,9 +272,8 @@ impl Target {
                 let (base_name, base_image) = base_of(choice, &request.repositories)?;
                 check_exclusions(&agent, &base_name, base.as_ref())?;
                 let foundation = if custom.is_some() { Foundation::Below } else { Foundation::Image(base_image) };
-                let chain = Chain { agent, base_name, foundation, is_published: false };
-                let is_published = chain.may_be_published(choice);
-                let chain = Chain { is_published, ..chain };
+                let is_published = may_be_published(&agent, &foundation, choice);
+                let chain = Chain { agent, base_name, foundation, is_published };
                 images.extend(chain.images(extensions, chosen, &request.repositories)?);
                 if let Some(version) = request.version.clone()
                     && images.iter().any(|image| image.making == Making::Published)
@@ -367,17 +370,17 @@ struct Chain {
     is_published: bool,
 }
 
-impl Chain {
-    /// Says whether the agent's image is one that somebody publishes.
-    ///
-    /// An agent that the user defines is never one: the published image would not have what the user wrote.
-    fn may_be_published(&self, choice: &BaseChoice) -> bool {
-        !self.agent.metadata.build_local
-            && self.agent.origin == Origin::Packaged
-            && self.foundation != Foundation::Below
-            && matches!(choice, BaseChoice::Named(_))
-    }
+/// Says whether the image of an agent on a base is one that somebody publishes.
+///
+/// An agent that the user defines is never one: the published image would not have what the user wrote.
+fn may_be_published(agent: &Agent, foundation: &Foundation, choice: &BaseChoice) -> bool {
+    !agent.metadata.build_local
+        && agent.origin == Origin::Packaged
+        && *foundation != Foundation::Below
+        && matches!(choice, BaseChoice::Named(_))
+}
 
+impl Chain {
     fn images(
         self,
         extensions: Vec<Extension>,

@@ -2,9 +2,11 @@
 
 use super::{Action, BaseSource, Beneath, Build, Evidence, Footing, Notice, PlanError, Reason, Step};
 use crate::image::ImageRef;
-use crate::recipe::{BaseIdentity, ImageKind, ImageRecipe, Ingredients, KnownRecipe, Layer, LayerKind, Recipe};
+use crate::recipe::{
+    BaseIdentity, ImageKind, ImageRecipe, Ingredients, KnownRecipe, Layer, LayerKey, LayerKind, Recipe,
+};
 use crate::record::VersionOrigin;
-use crate::target::{Ingredient, Target, TargetImage};
+use crate::target::{self, Ingredient, Target, TargetImage};
 use crate::version::AgentVersion;
 use crate::world::{BaseFacts, ImageWorld, RecordFact, Remote, VersionFact, World};
 
@@ -102,8 +104,7 @@ pub(super) fn decide(target: &Target, index: usize, world: &World, under: &Under
         Some(Err(error)) if may_keep => {
             // When nothing else changed, what the image was built on is as good as it gets.
             notices.extend(not_checked(under, what));
-            let because = if reasons.is_empty() { String::new() } else { error.to_string() };
-            return keep_for_now(notices, because, reasons);
+            return keep_for_now(notices, error.to_string(), reasons);
         }
         Some(Err(error)) => return Err(error),
     };
@@ -187,7 +188,7 @@ fn check_name(wanted: &TargetImage, known: &KnownRecipe) -> Result<(), PlanError
     let same = same_kind
         && known.agent == agent
         && known.base_name == wanted.base_name.as_str()
-        && known.extensions() == extension_names(wanted);
+        && known.extensions() == wanted.extensions();
     let same_saved = same_kind
         && wanted.saved.is_some()
         && known.saved.as_deref() == wanted.saved.as_ref().map(|name| name.as_str());
@@ -197,23 +198,12 @@ fn check_name(wanted: &TargetImage, known: &KnownRecipe) -> Result<(), PlanError
     Err(PlanError::NameTaken { image: wanted.image.familiar(), holder: told(known) })
 }
 
-fn extension_names(wanted: &TargetImage) -> Vec<&str> {
-    let extensions = wanted.layers().iter().filter_map(|layer| match layer {
-        Ingredient::Extension(extension) => Some(extension.name.as_str()),
-        Ingredient::Base(_) | Ingredient::Agent(_) => None,
-    });
-    extensions.collect()
-}
-
 fn told(known: &KnownRecipe) -> String {
-    let mut text = match known.kind {
-        ImageKind::Base => format!("base {}", known.base_name),
-        ImageKind::Final | ImageKind::Extended => format!("agent {} on base {}", known.agent, known.base_name),
+    let agent = match known.kind {
+        ImageKind::Base => None,
+        ImageKind::Final | ImageKind::Extended => Some(known.agent.as_str()),
     };
-    if !known.extensions().is_empty() {
-        text += &format!(" with {}", known.extensions().join(", "));
-    }
-    text
+    target::told(agent, &known.base_name, &known.extensions())
 }
 
 fn reasons(wanted: &TargetImage, facts: &ImageWorld, world: &World, under: &Under, what: Beneath) -> Vec<Reason> {
@@ -246,7 +236,7 @@ fn reasons(wanted: &TargetImage, facts: &ImageWorld, world: &World, under: &Unde
         let (from, to) = (known.platform.clone(), world.platform.clone());
         reasons.push(Reason::PlatformChanged { from, to });
     }
-    if !extension_names(wanted).is_empty() {
+    if !wanted.extensions().is_empty() {
         // One that is not given this time is not known to have changed.
         let changed = |(id, digest): (&String, &crate::digest::Digest)| {
             let same = known.secrets.get(id).is_some_and(|known| *known == digest.to_string());
@@ -289,11 +279,9 @@ fn layer_reasons(wanted: &TargetImage, known: &KnownRecipe, facts: &ImageWorld) 
         _ => None,
     };
     let keys: Vec<_> = wanted.layers().iter().map(key).collect();
-    let known_layers = match (known.kind, keys.as_slice()) {
-        (ImageKind::Extended, _) => known.layers.clone(),
-        (ImageKind::Base | ImageKind::Final, keys) => {
-            keys.iter().map(|key| (key.clone(), known.files.clone())).collect()
-        }
+    let known_layers = match known.kind {
+        ImageKind::Extended => known.layers.clone(),
+        ImageKind::Base | ImageKind::Final => keys.iter().map(|key| (key.clone(), known.files.clone())).collect(),
     };
     let same_agent = wanted.agent.as_ref().is_none_or(|agent| agent.as_str() == known.agent);
     let same_base = wanted.base_name.as_str() == known.base_name;
@@ -329,10 +317,11 @@ fn layer_reasons(wanted: &TargetImage, known: &KnownRecipe, facts: &ImageWorld) 
 /// Returns the key of a layer, as [`LayerKind::key`] writes it.
 fn key(layer: &Ingredient) -> String {
     match layer {
-        Ingredient::Base(_) => LayerKind::Dockerfile.key(),
-        Ingredient::Agent(agent) => format!("agent:{}", agent.name),
-        Ingredient::Extension(extension) => format!("extension:{}", extension.name),
+        Ingredient::Base(_) => LayerKey::Dockerfile,
+        Ingredient::Agent(agent) => LayerKey::Agent(agent.name.as_str()),
+        Ingredient::Extension(extension) => LayerKey::Extension(extension.name.as_str()),
     }
+    .to_string()
 }
 
 /// Returns the title and the source that an image gets from its definitions; `None` where it keeps those beneath.
@@ -372,7 +361,7 @@ fn ingredients(wanted: &TargetImage, version: Option<AgentVersion>, facts: &Imag
         Layer { kind, files: files.clone() }
     };
     let (title, source) = described(wanted);
-    let takes_secrets = !extension_names(wanted).is_empty();
+    let takes_secrets = !wanted.extensions().is_empty();
     Ingredients {
         kind: wanted.kind,
         agent: wanted.agent.clone(),
@@ -469,18 +458,18 @@ fn why_not_checked(facts: &BaseFacts) -> Option<String> {
     }
 }
 
-fn not_checked(under: &Under, what: Beneath) -> Option<Notice> {
+/// Returns an image that is not of this target and could not be looked at, and why.
+fn unseen(under: &Under) -> Option<(ImageRef, String)> {
     let Under::Seen(base, facts) = under else {
         return None;
     };
-    let because = why_not_checked(facts)?;
-    Some(Notice::BaseNotChecked { what, base: base.clone(), because })
+    Some((base.clone(), why_not_checked(facts)?))
+}
+
+fn not_checked(under: &Under, what: Beneath) -> Option<Notice> {
+    unseen(under).map(|(base, because)| Notice::BaseNotChecked { what, base, because })
 }
 
 fn local_copy(under: &Under, what: Beneath) -> Option<Notice> {
-    let Under::Seen(base, facts) = under else {
-        return None;
-    };
-    let because = why_not_checked(facts).unwrap_or_default();
-    Some(Notice::BaseFromLocalCopy { what, base: base.clone(), because })
+    unseen(under).map(|(base, because)| Notice::BaseFromLocalCopy { what, base, because })
 }
