@@ -80,7 +80,6 @@ fn told_stage(stage: &Stage) -> String {
         match part {
             Part::Step(step) => text += &told_step(step),
             Part::Dockerfile { dockerfile, from } => text += &format!("on {from}: {}", told_dockerfile(dockerfile)),
-            Part::Environment(variables) => text += &format!("environment {variables:?}\n"),
         }
     }
     solve.changes.environment.iter().for_each(|(key, value)| text += &format!("ENV {key}={value}\n"));

@@ -29,14 +29,14 @@ pub struct ConfigError(#[source] Option<serde_json::Error>);
 
 /// The config of an image.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ImageConfig(Map<String, Value>);
+pub(crate) struct ImageConfig(Map<String, Value>);
 
 impl ImageConfig {
     /// Reads the bytes of a config.
     ///
     /// # Errors
     /// [`ConfigError`] when they are not a JSON object.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(_) => Err(ConfigError(None)),
@@ -49,7 +49,7 @@ impl ImageConfig {
     }
 
     /// Returns the environment that a process started from the image has, with `more` set over it.
-    pub fn environment_with(&self, more: &BTreeMap<String, String>) -> Vec<String> {
+    pub(crate) fn environment_with(&self, more: &BTreeMap<String, String>) -> Vec<String> {
         let mut environment = self.environment();
         set_all(&mut environment, more);
         if !environment.iter().any(|line| line.starts_with("PATH=")) {
@@ -64,25 +64,25 @@ impl ImageConfig {
     }
 
     /// Returns the folder that a process started from the image begins in.
-    pub fn working_folder(&self) -> String {
+    pub(crate) fn working_folder(&self) -> String {
         let folder = self.runtime().and_then(|runtime| runtime.get("WorkingDir")).and_then(Value::as_str);
         folder.filter(|folder| !folder.is_empty()).unwrap_or("/").to_owned()
     }
 
     /// Sets variables over those of the image.
-    pub fn set_environment(&mut self, more: &BTreeMap<String, String>) {
+    pub(crate) fn set_environment(&mut self, more: &BTreeMap<String, String>) {
         let mut environment = self.environment();
         set_all(&mut environment, more);
         object(&mut self.0, "config").insert("Env".to_owned(), json!(environment));
     }
 
     /// Returns the number of entries in the history.
-    pub fn history_length(&self) -> usize {
+    pub(crate) fn history_length(&self) -> usize {
         self.0.get("history").and_then(Value::as_array).map_or(0, Vec::len)
     }
 
     /// Says in the history of a new layer what it is.
-    pub fn add_history(&mut self, line: &str, changes: &ConfigChanges) {
+    pub(crate) fn add_history(&mut self, line: &str, changes: &ConfigChanges) {
         let entry = json!({"created": changes.created, "created_by": line, "comment": changes.comment});
         match self.0.entry("history").or_insert_with(|| json!([])) {
             Value::Array(history) => history.push(entry),
@@ -91,7 +91,7 @@ impl ImageConfig {
     }
 
     /// Makes the changes.
-    pub fn change(&mut self, changes: &ConfigChanges) {
+    pub(crate) fn change(&mut self, changes: &ConfigChanges) {
         self.set_environment(&changes.environment);
         let runtime = object(&mut self.0, "config");
         // How an image was built from another by an older engine; untrue of the new one.
@@ -108,7 +108,7 @@ impl ImageConfig {
     }
 
     /// Returns the config's bytes.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         Value::Object(self.0.clone()).to_string().into_bytes()
     }
 }

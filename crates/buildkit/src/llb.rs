@@ -44,21 +44,21 @@ pub struct Proxies {
 
 /// One process to run on a root file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exec {
+pub(crate) struct Exec {
     /// How progress names it.
-    pub name: String,
+    pub(crate) name: String,
     /// The program and its arguments.
-    pub arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Its whole environment, `KEY=value`.
-    pub environment: Vec<String>,
+    pub(crate) environment: Vec<String>,
     /// The folder it starts in.
-    pub working_folder: String,
+    pub(crate) working_folder: String,
     /// What is mounted.
-    pub mounts: Vec<Mount>,
+    pub(crate) mounts: Vec<Mount>,
     /// The proxies.
-    pub proxies: Proxies,
+    pub(crate) proxies: Proxies,
     /// Run it even when its result is known.
-    pub ignore_cache: bool,
+    pub(crate) ignore_cache: bool,
 }
 
 /// The key of an operation's name in its metadata.
@@ -66,14 +66,14 @@ pub(crate) const NAME_KEY: &str = "llb.customname";
 
 /// A result of an operation, usable as input of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub(crate) struct Output {
     pub(crate) digest: String,
     pub(crate) index: i64,
 }
 
 /// A graph under construction.
 #[derive(Debug)]
-pub struct Graph {
+pub(crate) struct Graph {
     platform: pb::Platform,
     session: String,
     operations: Vec<Vec<u8>>,
@@ -84,7 +84,7 @@ pub struct Graph {
 
 impl Graph {
     /// Starts a graph all of whose operations are for one platform and whose folders come from one session.
-    pub fn new(platform: &Platform, session: &str) -> Self {
+    pub(crate) fn new(platform: &Platform, session: &str) -> Self {
         Self {
             platform: platform.into(),
             session: session.to_owned(),
@@ -126,7 +126,7 @@ impl Graph {
     }
 
     /// Adds an image's file system; `local_only` keeps the engine from asking a registry.
-    pub fn image(&mut self, reference: &str, local_only: bool, name: &str) -> Output {
+    pub(crate) fn image(&mut self, reference: &str, local_only: bool, name: &str) -> Output {
         let mut attributes = BTreeMap::new();
         if local_only {
             attributes.insert("image.resolvemode".to_owned(), "local".to_owned());
@@ -151,7 +151,7 @@ impl Graph {
     }
 
     /// Adds a process run on `root`, or on an empty file system, and returns the root file system that it leaves.
-    pub fn exec(&mut self, root: Option<&Output>, exec: &Exec) -> Output {
+    pub(crate) fn exec(&mut self, root: Option<&Output>, exec: &Exec) -> Output {
         let mut inputs: Vec<Output> = root.cloned().into_iter().collect();
         let input = if root.is_some() { 0 } else { NO_INPUT };
         let mut mounts = vec![pb::Mount { input, dest: "/".to_owned(), output: 0, ..pb::Mount::default() }];

@@ -9,8 +9,6 @@ pub enum Sharing {
     Shared,
     /// A second user gets a cache of its own.
     Private,
-    /// A second user waits for the first to end.
-    Locked,
 }
 
 /// What is mounted.
@@ -41,8 +39,6 @@ pub enum MountSource {
         /// What happens to two users at once.
         sharing: Sharing,
     },
-    /// An empty folder in memory.
-    Tmpfs,
 }
 
 /// One mount of a process.
@@ -76,12 +72,10 @@ impl Mount {
                 let sharing = match sharing {
                     Sharing::Shared => pb::CacheSharingOpt::Shared,
                     Sharing::Private => pb::CacheSharingOpt::Private,
-                    Sharing::Locked => pb::CacheSharingOpt::Locked,
                 };
                 let cache_opt = Some(pb::CacheOpt { id: id.clone(), sharing: sharing.into() });
                 pb::Mount { cache_opt, ..plain(pb::MountType::Cache) }
             }
-            MountSource::Tmpfs => plain(pb::MountType::Tmpfs),
         }
     }
 }

@@ -99,7 +99,6 @@ async fn try_serve(gateway: &mut Gateway, solve: &Solve, session: &str, ledger: 
         let before = making.config.history_length();
         match part {
             Part::Step(step) => making.step(step),
-            Part::Environment(environment) => making.config.set_environment(environment),
             Part::Dockerfile { dockerfile, from } => making.dockerfile(gateway, dockerfile, Some(from)).await?,
         }
         making.close(before);

@@ -74,8 +74,6 @@ pub struct Step {
 pub enum Part {
     /// A process is run.
     Step(Step),
-    /// Variables are set in the image, for all parts that follow and for its containers.
-    Environment(BTreeMap<String, String>),
     /// A Dockerfile is built on it. Only for engines of which [`BuildKit::chains_dockerfiles`] says so.
     Dockerfile {
         /// The Dockerfile.
@@ -110,7 +108,6 @@ impl Solve {
             match part {
                 Part::Step(step) => step.ignore_cache = true,
                 Part::Dockerfile { dockerfile, .. } => dockerfile.ignore_cache = true,
-                Part::Environment(_) => {}
             }
         }
     }
@@ -135,10 +132,6 @@ pub struct Solved {
     pub start: PartSolved,
     /// What came of each part.
     pub parts: Vec<PartSolved>,
-    /// The names of all vertices that ran rather than being taken from the cache.
-    pub ran: Vec<String>,
-    /// What the exporter says of the image.
-    pub exported: BTreeMap<String, String>,
 }
 
 impl BuildKit {
@@ -218,19 +211,14 @@ impl BuildKit {
         }
         let lowered = ledger.get().map_or(&[][..], Vec::as_slice);
         match (outcome, served) {
-            (Ok(answer), _) => {
+            (Ok(_), _) => {
                 let (ran, cached) = (observer.ran(), observer.cached());
                 let mut parts = lowered.iter().map(|part| PartSolved {
                     history: part.history,
                     ran: part.vertices.iter().filter(|name| ran.contains(name)).cloned().collect(),
                     cached: part.vertices.iter().filter(|name| cached.contains(name)).cloned().collect(),
                 });
-                Ok(Solved {
-                    start: parts.next().unwrap_or_default(),
-                    parts: parts.collect(),
-                    ran,
-                    exported: answer.into_inner().exporter_response.into_iter().collect(),
-                })
+                Ok(Solved { start: parts.next().unwrap_or_default(), parts: parts.collect() })
             }
             // What went wrong in our own part is told more exactly than what the solve made of it.
             (Err(_), Some(Err(error))) => Err(error.into_failure(&observer, lowered)),

@@ -34,11 +34,11 @@ async fn a_dockerfile_between_two_processes_sees_what_is_below_it() {
         let folder = folder_of(&format!(
             "ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN cat /one && echo $KIND > /two && echo {token}\nENV MORE=1\n"
         ));
-        let kind = BTreeMap::from([("KIND".to_owned(), "agent".to_owned())]);
-        let table = Table::new().dockerfile("d", folder.path());
+        let kind = folder_of("ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nENV KIND=agent\n");
+        let table = Table::new().dockerfile("kind", kind.path()).dockerfile("d", folder.path());
         let parts = vec![
             Part::Step(step("first", &format!("echo {token} > /one"))),
-            Part::Environment(kind),
+            chained(dockerfile("kind")),
             chained(dockerfile("d")),
             Part::Step(step("last", "cat /one /two; echo $KIND $MORE")),
         ];
@@ -49,7 +49,7 @@ async fn a_dockerfile_between_two_processes_sees_what_is_below_it() {
         assert_eq!(output, format!("{token}\n{token}\n{token}\nagent\nagent 1\n"), "{engine}");
         let history: Vec<_> = solved.parts.iter().map(|part| part.history).collect();
         // RUN and ENV; the engine's frontend says something of both.
-        assert_eq!((solved.start.history, history), (0, vec![1, 0, 2, 1]), "{engine}");
+        assert_eq!((solved.start.history, history), (0, vec![1, 1, 2, 1]), "{engine}");
         assert_eq!(solved.parts[3].ran, ["last"], "{engine}: {solved:?}");
 
         let again = table.solve(engine, &solve).await.expect(engine);
