@@ -72,7 +72,7 @@ impl FileSet {
     }
 
     /// Returns the entries that differ from `older`, ordered by path.
-    pub fn changes_since(&self, older: &Self) -> Vec<(String, FileChange)> {
+    pub(crate) fn changes_since(&self, older: &Self) -> Vec<(String, FileChange)> {
         let by_path = |set: &Self| -> BTreeMap<String, FileEntry> {
             set.0.iter().map(|entry| (entry.path.clone(), entry.clone())).collect()
         };

@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 
 /// The registry meant when a reference names none.
-pub const DEFAULT_REGISTRY: &str = "docker.io";
+const DEFAULT_REGISTRY: &str = "docker.io";
 
 /// The longest repository name with its registry, in bytes (`distribution/reference`, `NameTotalLengthMax`).
 const REPOSITORY_LIMIT_BYTES: usize = 255;
 
 /// The longest tag, in bytes (OCI distribution specification: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`).
-pub const TAG_LIMIT_BYTES: usize = 128;
+pub(crate) const TAG_LIMIT_BYTES: usize = 128;
 
 /// Says why a text is no image reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

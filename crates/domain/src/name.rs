@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::TAG_LIMIT_BYTES;
 
 /// The longest name of a definition, in bytes: with two of them an image tag (128 bytes at most) is nearly full.
-pub const NAME_LIMIT_BYTES: usize = 100;
+const NAME_LIMIT_BYTES: usize = 100;
 
 /// Says why a text cannot be the name of a definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -237,7 +237,7 @@ impl Ingredients {
     }
 
     /// Returns how many files there are in all.
-    pub fn file_count(&self) -> usize {
+    pub(crate) fn file_count(&self) -> usize {
         self.layers.iter().map(|layer| layer.files.0.len()).sum()
     }
 }

@@ -10,7 +10,7 @@ use crate::definition::{DefinitionError, Text, parse_yaml};
 use crate::version::SourceKind;
 
 /// The longest time that a definition may give a look, in seconds.
-pub const SOURCE_TIMEOUT_SECONDS_MAXIMUM: u64 = 300;
+const SOURCE_TIMEOUT_SECONDS_MAXIMUM: u64 = 300;
 
 /// What `version.yml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]

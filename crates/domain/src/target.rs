@@ -8,13 +8,13 @@ use crate::request::{BaseChoice, BuildRequest, ExtensionChoice, Repositories, Wa
 use crate::version::AgentVersion;
 
 /// The tag's ending under which the image that was replaced stays.
-pub const PREVIOUS_SUFFIX: &str = "-previous";
+const PREVIOUS_SUFFIX: &str = "-previous";
 
 /// The tag's ending under which the image before the replaced one waits until it can go.
-pub const OUTGOING_SUFFIX: &str = "-outgoing";
+const OUTGOING_SUFFIX: &str = "-outgoing";
 
 /// The tag's ending under which a new image waits until it takes its name.
-pub const STAGING_SUFFIX: &str = "-staging";
+const STAGING_SUFFIX: &str = "-staging";
 
 /// Says whether an image's name ends like those that an image has beside or before its own.
 pub fn is_of_passage(image: &ImageRef) -> bool {

@@ -129,7 +129,7 @@ impl SourceKind {
     }
 
     /// Returns the kind that has this word.
-    pub fn from_word(word: &str) -> Option<Self> {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }

@@ -18,9 +18,9 @@ use domain::definition::Origin;
 use crate::layout::Home;
 
 pub use agent::{list_agents, load_agent, load_version_source};
-pub use base::{base_not_found, list_bases, load_base};
+pub use base::{base_not_found, load_base};
 pub use error::{Kind, LoadError};
-pub use extension::{list_extensions, load_extension};
+pub use extension::load_extension;
 pub use saved_image::{SaveError, list_saved_images, load_saved_image, store_saved_image};
 
 /// The folders that may hold definitions, for each kind in order of precedence.

@@ -84,26 +84,26 @@ impl Home {
     /// Returns the folders that may hold the user's own agents, the winning one first.
     ///
     /// The last two are where the host tool's first releases had them.
-    pub fn agent_folders(&self) -> [PathBuf; 3] {
+    pub(crate) fn agent_folders(&self) -> [PathBuf; 3] {
         [self.custom.join("agents"), self.root.join("custom/agents"), self.root.join("custom/agent")]
     }
 
     /// Returns the folders that may hold the user's own bases, the winning one first.
-    pub fn base_folders(&self) -> [PathBuf; 2] {
+    pub(crate) fn base_folders(&self) -> [PathBuf; 2] {
         [self.custom.join("base-images"), self.root.join("custom/image-base")]
     }
 
     /// Returns the folders that may hold the user's own extensions, the winning one first.
     ///
     /// The last two are where the host tool's first releases had them.
-    pub fn extension_folders(&self) -> [PathBuf; 3] {
+    pub(crate) fn extension_folders(&self) -> [PathBuf; 3] {
         [self.custom.join("extensions"), self.root.join("custom/extensions"), self.root.join("custom/extension")]
     }
 
     /// Returns the folders that may hold saved images, the winning one first.
     ///
     /// The last is where the host tool keeps what was chosen in it.
-    pub fn image_folders(&self) -> [PathBuf; 3] {
+    pub(crate) fn image_folders(&self) -> [PathBuf; 3] {
         [
             self.custom.join(SAVED_IMAGES),
             self.root.join("custom/image-extended"),
@@ -159,13 +159,13 @@ impl Home {
     }
 
     /// Returns the file in which the host tool keeps what it knows of a base that was built here.
-    pub fn host_base_record(&self, base: &BaseName) -> PathBuf {
+    pub(crate) fn host_base_record(&self, base: &BaseName) -> PathBuf {
         self.root.join("state/base-image/build").join(format!("base-{base}.yml"))
     }
 
     /// Returns the file in which the host tool keeps what it knows of an extended image; `None` when its name is too
     /// long for a file's, as the host tool makes it.
-    pub fn host_extended_record(&self, image: &ImageRef) -> Option<PathBuf> {
+    pub(crate) fn host_extended_record(&self, image: &ImageRef) -> Option<PathBuf> {
         let name = format!("{}.yml", sanitized(image));
         (name.len() <= FILE_NAME_LIMIT_BYTES).then(|| self.root.join("state/image-extended/build").join(name))
     }

@@ -18,8 +18,8 @@ pub mod time;
 pub mod versions;
 
 pub use definitions::{
-    LoadError, Roots, SaveError, base_not_found, list_agents, list_bases, list_extensions, list_saved_images,
-    load_agent, load_base, load_extension, load_saved_image, load_version_source, store_saved_image,
+    LoadError, Roots, SaveError, base_not_found, list_agents, list_saved_images, load_agent, load_base, load_extension,
+    load_saved_image, load_version_source, store_saved_image,
 };
 pub use error::DiskError;
 pub use extension_hash::extension_hash;

@@ -16,7 +16,7 @@ use crate::replace::replace_file;
 use crate::time;
 
 /// The shape of the documents that this program reads and writes.
-pub const RECORD_FORMAT: u32 = 2;
+const RECORD_FORMAT: u32 = 2;
 
 /// The largest record that is read, in bytes. A definition of 10,000 files makes some 2 MB.
 const RECORD_LIMIT_BYTES: u64 = 64 * 1024 * 1024;

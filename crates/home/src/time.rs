@@ -8,7 +8,7 @@ pub fn built_at(at: Timestamp) -> String {
 }
 
 /// Writes a moment as file names have it, in whole seconds of UTC: `20261121T070000Z`.
-pub fn file_stamp(at: Timestamp) -> String {
+pub(crate) fn file_stamp(at: Timestamp) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 

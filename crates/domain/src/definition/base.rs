@@ -21,7 +21,7 @@ pub enum Architecture {
 
 impl Architecture {
     /// Returns the architecture of a platform such as `linux/amd64`, if it is one that bases can be limited to.
-    pub fn of_platform(platform: &str) -> Option<Self> {
+    pub(crate) fn of_platform(platform: &str) -> Option<Self> {
         match platform.split('/').nth(1) {
             Some("amd64") => Some(Self::Amd64),
             Some("arm64") => Some(Self::Arm64),
@@ -52,7 +52,7 @@ impl Architectures {
     /// Says whether the base can be used on a platform such as `linux/amd64`.
     ///
     /// On one that no definition can name it can, as the host tool has it.
-    pub fn include(&self, platform: &str) -> bool {
+    pub(crate) fn include(&self, platform: &str) -> bool {
         match (self, Architecture::of_platform(platform)) {
             (Self::Only(named), Some(architecture)) => named.contains(&architecture),
             (Self::Any, _) | (_, None) => true,

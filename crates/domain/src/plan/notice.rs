@@ -72,7 +72,7 @@ pub enum Notice {
 
 impl Notice {
     /// Says whether an image that is kept with this notice may be out of date.
-    pub fn leaves_doubt(&self) -> bool {
+    pub(crate) fn leaves_doubt(&self) -> bool {
         match self {
             Self::BaseNotChecked { .. }
             | Self::ImageNotChecked { .. }

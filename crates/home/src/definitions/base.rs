@@ -5,7 +5,7 @@ use domain::name::BaseName;
 
 use super::Roots;
 use super::error::{Kind, LoadError};
-use super::find::{find, list, not_found, read_metadata};
+use super::find::{find, not_found, read_metadata};
 
 /// Loads the definition of one base from the first root that has a folder of its name; `None` when no root has one: a
 /// published base needs none here.
@@ -36,15 +36,6 @@ pub fn load_base(roots: &Roots, base: &BaseName) -> Result<Option<Base>, LoadErr
 /// Returns the error that says that `base` is not defined anywhere, and which bases are; for where one must be.
 pub fn base_not_found(roots: &Roots, base: &BaseName) -> LoadError {
     not_found(roots, Kind::Base, base.as_str())
-}
-
-/// Returns every base that has a folder, by name, with the root that wins. None of them is read.
-///
-/// # Errors
-/// [`LoadError::Unreadable`] when a root exists and cannot be read.
-pub fn list_bases(roots: &Roots) -> Result<Vec<(BaseName, Origin)>, LoadError> {
-    let all = list(roots, Kind::Base)?.into_iter();
-    Ok(all.filter_map(|(name, origin)| Some((BaseName::parse(&name).ok()?, origin))).collect())
 }
 
 #[cfg(test)]
@@ -131,7 +122,5 @@ mod tests {
         base debian-def is not defined in [HOME]/custom/base-images, [HOME]/root/custom/image-base, [HOME]/packaged/bases, [HOME]/packaged/base-build/bases
         hint: did you mean debian-dev?
         ");
-        let names: Vec<_> = list_bases(&home.roots).unwrap();
-        assert_eq!(names, [(BaseName::parse("debian-dev").unwrap(), Origin::User)]);
     }
 }

@@ -10,7 +10,7 @@ use domain::name::ExtensionName;
 
 use super::Roots;
 use super::error::{Kind, LoadError, unreadable};
-use super::find::{find, is_absence, list, not_found, read_metadata};
+use super::find::{find, is_absence, not_found, read_metadata};
 
 /// Loads the definition of one extension from the first root that has a folder of its name. The folder may be a link.
 ///
@@ -59,15 +59,6 @@ fn has_script(folder: &Path) -> Result<bool, LoadError> {
     Ok(false)
 }
 
-/// Returns every extension that has a folder, by name. None of them is read.
-///
-/// # Errors
-/// [`LoadError::Unreadable`] when a root exists and cannot be read.
-pub fn list_extensions(roots: &Roots) -> Result<Vec<ExtensionName>, LoadError> {
-    let all = list(roots, Kind::Extension)?.into_iter();
-    Ok(all.filter_map(|(name, _)| ExtensionName::parse(&name).ok()).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -92,7 +83,6 @@ mod tests {
             home.write(&format!("{folder}/act/extension.yml"), GOOD);
             home.write(&format!("{folder}/act/scripts/01-act.sh"), "");
             assert_eq!(load(&home, "act").unwrap().folder, home.path(&format!("{folder}/act")));
-            assert_eq!(list_extensions(&home.roots).unwrap(), [ExtensionName::parse("act").unwrap()]);
         }
     }
 
