@@ -41,6 +41,10 @@ const SOLVE_ATTEMPTS: usize = 5;
 /// How long before it is begun again; an engine is done with what a killed client left within a second.
 const SOLVE_PAUSE: Duration = Duration::from_millis(250);
 
+/// What can take an image away while it is made: builders wait for each other by files of one home folder.
+const ANOTHER_HOME: &str =
+    "another builder, with another home folder, may be making the same image on this engine; run it again";
+
 /// What a build needs that does not depend on what is built.
 pub(crate) struct Means<'a> {
     pub(crate) doors: &'a Doors,
@@ -105,23 +109,10 @@ pub(crate) async fn execute(job: &Job<'_>, means: &Means<'_>) -> Result<Built, F
     announce(means, &format!("building {} (log: {})", wanted.image.familiar(), log_path.display()));
     write_heading(&mut log, wanted, &source, job.reasons);
 
-    let made = make(job, &recipe, &source, means, &mut log).await;
-    let switched = match made {
-        Ok(Made { image_id, current, layers }) => {
-            means.switching.set(true);
-            let switched = switch(wanted, &wanted.staging().to_string(), &image_id, current, &doors.engine).await;
-            switched.map(|replaced| (image_id, layers, replaced))
-        }
-        Err(failure) => Err(failure),
-    };
-    match switched {
-        Ok((image_id, layers, replaced)) => {
-            let _ = writeln!(log, "# {} is now {image_id}", wanted.image.familiar());
-            let made = (job.build, &recipe);
-            records::store(job.target, job.index, made, &image_id, Some(&log_path), &doors.home)
-                .map_err(|error| failures::of_disk(&error))?;
-            means.switching.set(false);
-            Ok(Built { image_id, log: log_path, replaced, layers })
+    match make_current(job, &recipe, &source, means, &mut log).await {
+        Ok(built) => {
+            let _ = writeln!(log, "# {} is now {}", wanted.image.familiar(), built.image_id);
+            Ok(built)
         }
         Err(failure) => {
             let _ = writeln!(log, "# failed: {}", failure.message);
@@ -131,6 +122,31 @@ pub(crate) async fn execute(job: &Job<'_>, means: &Means<'_>) -> Result<Built, F
             Err(failure.log(&log_path))
         }
     }
+}
+
+async fn make_current(
+    job: &Job<'_>,
+    recipe: &Recipe,
+    source: &BaseSource,
+    means: &Means<'_>,
+    log: &mut BuildLog,
+) -> Result<Built, Failure> {
+    let (doors, wanted, path) = (means.doors, job.wanted(), log.path().to_owned());
+    let Made { image_id, current, layers } = make(job, recipe, source, means, log).await?;
+    // A full disk is met here, while the name is still the old image's.
+    let prepared = records::prepare(job.target, job.index, (job.build, recipe), &image_id, Some(&path), &doors.home);
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            clear(wanted, &doors.engine).await;
+            return Err(not_built(wanted, failures::of_disk(&error)));
+        }
+    };
+    means.switching.set(true);
+    let replaced = switch(wanted, &image_id, current, &doors.engine).await?;
+    records::put(prepared).map_err(|error| failures::of_disk(&error))?;
+    means.switching.set(false);
+    Ok(Built { image_id, log: path, replaced, layers })
 }
 
 /// Says what is done, to people; a program that reads BuildKit's events wants nothing between them.
@@ -227,13 +243,14 @@ async fn make(
     let (made, current) = (made.map_err(failed)?, current.map_err(failed)?);
     let made = made.ok_or_else(|| {
         Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", staging.familiar()))
+            .hint(ANOTHER_HOME)
     })?;
     if made.labels.get(label::HASH).map(String::as_str) != Some(&recipe.hash().to_string()) {
         let message = format!(
             "the image that the engine built as {} is not of the recipe that was asked for",
             staging.familiar()
         );
-        return Err(Failure::of(Exit::Integrity, message));
+        return Err(Failure::of(Exit::Integrity, message).hint(ANOTHER_HOME));
     }
     Ok(Made { image_id: made.id, current, layers })
 }

@@ -50,7 +50,7 @@ pub(crate) async fn pull(wanted: &TargetImage, digest: Digest, means: &Means<'_>
             return Err(Failure::of(Exit::Integrity, message));
         }
         means.switching.set(true);
-        let replaced = switch(wanted, &pinned.to_string(), &pulled.id, current, &doors.engine).await?;
+        let replaced = switch(wanted, &pulled.id, current, &doors.engine).await?;
         means.switching.set(false);
         Ok((pulled.id, replaced))
     };

@@ -11,20 +11,20 @@ use domain::record::{Record, RecordedLayer};
 use domain::target::{Foundation, Ingredient, Making, Target, TargetImage};
 use domain::world::{ImageFacts, Remote};
 use home::host_record::{self, HostBase, HostExtended};
-use home::{DiskError, Home, ImageKey};
+use home::{DiskError, Home, ImageKey, Prepared};
 use jiff::Timestamp;
 
 use crate::lower::BUILDER_VERSION;
 
-/// Writes our record and the host tool's about the target's image `index`.
-pub(crate) fn store(
+/// Prepares our record and the host tool's about the target's image `index`, to be put in their places in this order.
+pub(crate) fn prepare(
     target: &Target,
     index: usize,
     made: (&Build, &Recipe),
     image_id: &str,
     log: Option<&Path>,
     home: &Home,
-) -> Result<(), DiskError> {
+) -> Result<Vec<Prepared>, DiskError> {
     let (wanted, now, (build, recipe)) = (&target.images[index], Timestamp::now(), made);
     let ingredients = &recipe.ingredients;
     let layers = ingredients.layers.iter();
@@ -44,25 +44,31 @@ pub(crate) fn store(
         log: log.map(|log| home.relative(log).display().to_string()),
         builder_version: BUILDER_VERSION.to_owned(),
     };
-    let set_aside = home::record::store_record(home, &ImageKey::of(&wanted.image), &record, now)?;
+    let (ours, set_aside) = home::record::prepare_record(home, &ImageKey::of(&wanted.image), &record, now)?;
     if let Some(path) = set_aside {
         tracing::warn!("a damaged record was kept as {}", path.display());
     }
-    match wanted.kind {
-        ImageKind::Final => host_record::store(home, &record).map(drop),
+    let hosts = match wanted.kind {
+        ImageKind::Final => Some(host_record::prepare(home, &record)?),
         ImageKind::Base => {
             let digest = match recipe.base {
                 BaseIdentity::Manifest(digest) => Some(digest),
                 BaseIdentity::Content(_) => None,
             };
-            host_base(wanted, digest)
-                .map_or(Ok(()), |base| host_record::store_base(home, &base, &record.built_at).map(drop))
+            let prepare = |base| host_record::prepare_base(home, &base, &record.built_at);
+            host_base(wanted, digest).map(prepare).transpose()?
         }
-        ImageKind::Extended => {
-            let Some(host) = HostView::of(target, index)? else { return Ok(()) };
-            host_record::store_extended(home, &host.record(wanted), &record.built_at).map(drop)
-        }
-    }
+        ImageKind::Extended => match HostView::of(target, index)? {
+            Some(host) => host_record::prepare_extended(home, &host.record(wanted), &record.built_at)?,
+            None => None,
+        },
+    };
+    Ok([ours].into_iter().chain(hosts).collect())
+}
+
+/// Puts what was prepared in its place.
+pub(crate) fn put(prepared: Vec<Prepared>) -> Result<(), DiskError> {
+    prepared.into_iter().try_for_each(|file| file.put().map(drop))
 }
 
 /// Says whether the host tool's own file makes it take `image` for current, or cannot be made to.

@@ -210,7 +210,8 @@ async fn carry_out(
                 {
                     name_again(wanted, &doors.engine).await?;
                     let made = (&**build, &build.recipe(source));
-                    records::store(target, step.index, made, &image.id, None, &doors.home)
+                    records::prepare(target, step.index, made, &image.id, None, &doors.home)
+                        .and_then(records::put)
                         .map_err(|error| failures::of_disk(&error))?;
                 }
             }

@@ -7,11 +7,10 @@ use futures_util::future::join_all;
 
 use crate::failures;
 
-/// Gives the image `made`, which the engine knows as `image_id`, the wanted names, and `current`, which has them, the
-/// previous name. Returns whether one was replaced.
+/// Gives the image `image_id` the wanted names, and `current`, which has them, the previous name. Returns whether one was
+/// replaced.
 pub(crate) async fn switch(
     wanted: &TargetImage,
-    made: &str,
     image_id: &str,
     current: Option<LocalImage>,
     engine: &Engine,
@@ -30,7 +29,7 @@ pub(crate) async fn switch(
         engine.tag(&current.id, &wanted.previous()).await.map_err(failed)?;
     }
     if !is_current {
-        engine.tag(made, &wanted.image).await.map_err(failed)?;
+        engine.tag(image_id, &wanted.image).await.map_err(failed)?;
     }
     name_again(wanted, engine).await?;
     clear(wanted, engine).await;

@@ -22,6 +22,9 @@ fn second_build_over(engine: Engine, word: &str, fault: Fault) -> (Story, Ran) {
     (story, ran)
 }
 
+/// What stands in the request that gives the new image the wanted name, and in no other.
+const NAMING: &str = "tag=tool-debian HTTP";
+
 fn works_again(story: &Story) {
     story.build(["--agent-version", "2.0.0"]).expect(0);
     assert_eq!(story.engine.run(&story.image(), &["tool"]).trim(), "tool 2.0.0");
@@ -42,7 +45,7 @@ fn an_engine_that_goes_away_while_a_step_runs_is_worth_another_try() {
 #[test]
 fn an_engine_that_goes_away_before_the_name_moves_leaves_the_old_image() {
     for engine in Engine::ALL {
-        let (story, ran) = second_build_over(engine, "-staging/tag", Fault::Cut);
+        let (story, ran) = second_build_over(engine, NAMING, Fault::Cut);
         assert!(matches!(ran.code, Some(69 | 75)), "{engine:?}: {ran:?}");
         works_again(&story);
     }
@@ -50,7 +53,7 @@ fn an_engine_that_goes_away_before_the_name_moves_leaves_the_old_image() {
 
 #[test]
 fn an_engine_that_freezes_at_the_switch_is_given_up_on() {
-    let (story, ran) = second_build_over(Engine::Docker26, "-staging/tag", Fault::Freeze);
+    let (story, ran) = second_build_over(Engine::Docker26, NAMING, Fault::Freeze);
     ran.expect(75);
     works_again(&story);
 }

@@ -5,7 +5,7 @@ mod base;
 mod extended;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use domain::image::ImageRef;
 use domain::name::{AgentName, BaseName};
@@ -17,10 +17,10 @@ use serde_saphyr::DoubleQuoted;
 
 use crate::error::DiskError;
 use crate::layout::Home;
-use crate::replace::replace_file;
+use crate::replace::Prepared;
 
-pub use base::{HostBase, base_fits, store_base};
-pub use extended::{HostExtended, extended_fits, store_extended};
+pub use base::{HostBase, base_fits, prepare_base};
+pub use extended::{HostExtended, extended_fits, prepare_extended};
 
 /// The largest file of the host tool's that is read, in bytes. Real ones have some 400.
 const HOST_RECORD_LIMIT_BYTES: u64 = 64 * 1024;
@@ -49,11 +49,11 @@ struct Read {
     image_ref: String,
 }
 
-/// Writes the host tool's file for the image of `record` and returns its path.
+/// Prepares the host tool's file for the image of `record`.
 ///
 /// # Errors
 /// [`DiskError`] when the file cannot be written; the one before is then still there.
-pub fn store(home: &Home, record: &Record) -> Result<PathBuf, DiskError> {
+pub fn prepare(home: &Home, record: &Record) -> Result<Prepared, DiskError> {
     let base_image = match record.base {
         BaseIdentity::Manifest(digest) => record.base_image.pinned(digest),
         BaseIdentity::Content(_) => record.base_image.clone(),
@@ -70,9 +70,7 @@ pub fn store(home: &Home, record: &Record) -> Result<PathBuf, DiskError> {
         image_id: DoubleQuoted(&record.image_id),
         image_ref: DoubleQuoted(&image_ref),
     });
-    let path = home.host_record(agent, &record.base_name);
-    replace_file(&path, text.as_bytes())?;
-    Ok(path)
+    Prepared::new(&home.host_record(agent, &record.base_name), text.into_bytes())
 }
 
 fn to_yaml(written: &impl Serialize) -> String {

@@ -26,4 +26,5 @@ pub use extension_hash::extension_hash;
 pub use layout::{Home, ImageKey, LogSubject};
 pub use lock::Lock;
 pub use log::BuildLog;
+pub use replace::Prepared;
 pub use salt::{salt, salt_to_look};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{DiskError, failed};
 use crate::layout::{Home, ImageKey};
-use crate::replace::replace_file;
+use crate::replace::Prepared;
 use crate::time;
 
 /// The shape of the documents that this program reads and writes.
@@ -46,29 +46,29 @@ pub fn load_record(home: &Home, kind: ImageKind, key: &ImageKey) -> RecordFact {
     load(&home.record(kind, key))
 }
 
-/// Writes the record of an image in place of the one before.
+/// Prepares the record of an image that is to take the place of the one before.
 ///
-/// A file that cannot be read as a record is not overwritten: it is moved aside first, and its new path returned.
+/// A file that cannot be read as a record is never overwritten: it is moved aside, and its new path returned.
 ///
 /// # Errors
 /// [`DiskError`] when the file cannot be written or a damaged one not be moved; what was there before is then still
 /// there.
-pub fn store_record(
+pub fn prepare_record(
     home: &Home,
     key: &ImageKey,
     record: &Record,
     now: Timestamp,
-) -> Result<Option<PathBuf>, DiskError> {
+) -> Result<(Prepared, Option<PathBuf>), DiskError> {
     let path = home.record(record.kind, key);
+    let document = Writing { format: RECORD_FORMAT, record };
+    let mut bytes = serde_json::to_vec_pretty(&document).expect("a record has only text keys and finite values");
+    bytes.push(b'\n');
+    let prepared = Prepared::new(&path, bytes)?;
     let aside = match load(&path) {
         RecordFact::Damaged(_) => Some(move_aside(&path, now)?),
         RecordFact::Missing | RecordFact::Found(_) => None,
     };
-    let document = Writing { format: RECORD_FORMAT, record };
-    let mut bytes = serde_json::to_vec_pretty(&document).expect("a record has only text keys and finite values");
-    bytes.push(b'\n');
-    replace_file(&path, &bytes)?;
-    Ok(aside)
+    Ok((prepared, aside))
 }
 
 /// Returns every record, ordered by kind and file name; what cannot be read is told and never missing.
@@ -183,11 +183,17 @@ mod tests {
         (folder, home, ImageKey::of(&record().image))
     }
 
+    fn store(home: &Home, key: &ImageKey, record: &Record, now: Timestamp) -> Option<PathBuf> {
+        let (prepared, aside) = prepare_record(home, key, record, now).unwrap();
+        prepared.put().unwrap();
+        aside
+    }
+
     #[test]
     fn a_record_reads_back_as_written() {
         let (_folder, home, key) = settled();
         assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Missing);
-        assert_eq!(store_record(&home, &key, &record(), now()).unwrap(), None);
+        assert_eq!(store(&home, &key, &record(), now()), None);
         assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(Box::new(record())));
     }
 
@@ -200,7 +206,7 @@ mod tests {
             log: None,
             ..record()
         };
-        store_record(&home, &key, &record, now()).unwrap();
+        store(&home, &key, &record, now());
         assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(Box::new(record)));
     }
 
@@ -221,7 +227,7 @@ mod tests {
                 load_record(&home, ImageKind::Final, &key),
                 RecordFact::Damaged(format!("{}: {why}", path.display()))
             );
-            let aside = store_record(&home, &key, &record(), now()).unwrap().unwrap();
+            let aside = store(&home, &key, &record(), now()).unwrap();
             assert_eq!(fs::read_to_string(aside).unwrap(), text);
             assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(Box::new(record())));
         }
@@ -245,14 +251,14 @@ mod tests {
         let (_folder, home, key) = settled();
         fs::create_dir_all(home.record(ImageKind::Final, &key)).unwrap();
         assert!(matches!(load_record(&home, ImageKind::Final, &key), RecordFact::Damaged(_)));
-        assert!(store_record(&home, &key, &record(), now()).unwrap().unwrap().is_dir());
+        assert!(store(&home, &key, &record(), now()).unwrap().is_dir());
         assert!(matches!(load_record(&home, ImageKind::Final, &key), RecordFact::Found(_)));
     }
 
     #[test]
     fn every_torn_record_is_damaged_and_none_is_believed() {
         let (_folder, home, key) = settled();
-        store_record(&home, &key, &record(), now()).unwrap();
+        store(&home, &key, &record(), now());
         let whole = fs::read(home.record(ImageKind::Final, &key)).unwrap();
         for length in 0..whole.len() - 2 {
             assert!(parse(&whole[..length]).is_err(), "{length}");
@@ -264,8 +270,8 @@ mod tests {
         let (_folder, home, key) = settled();
         assert_eq!(list_records(&home), []);
         let extended = Record { kind: ImageKind::Extended, ..record() };
-        store_record(&home, &key, &extended, now()).unwrap();
-        store_record(&home, &key, &record(), now()).unwrap();
+        store(&home, &key, &extended, now());
+        store(&home, &key, &record(), now());
         let folder = home.records(ImageKind::Final);
         fs::write(folder.join("a.json"), "{").unwrap();
         fs::write(folder.join("b.json.damaged-1"), "{").unwrap();
@@ -279,7 +285,7 @@ mod tests {
     fn each_kind_of_image_has_records_of_its_own() {
         let (_folder, home, key) = settled();
         let record = Record { kind: ImageKind::Extended, ..record() };
-        store_record(&home, &key, &record, now()).unwrap();
+        store(&home, &key, &record, now());
         assert_eq!(load_record(&home, ImageKind::Extended, &key), RecordFact::Found(Box::new(record)));
         assert_eq!(load_record(&home, ImageKind::Base, &key), RecordFact::Missing);
         assert_eq!(load_record(&home, ImageKind::Final, &key), RecordFact::Missing);

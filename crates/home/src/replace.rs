@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -33,6 +33,45 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
         File::open(folder)?.sync_all()
     })
     .map_err(failed("write", path))
+}
+
+/// A file that is whole on the disk, beside the one whose place it is to take.
+///
+/// Taking the place needs no space any more, so whoever prepares before a change that cannot be undone knows that what is
+/// to be written about it can be.
+#[derive(Debug)]
+pub struct Prepared {
+    file: NamedTempFile,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Prepared {
+    /// Writes `bytes` beside the file at `path`, making its folder where needed.
+    pub(crate) fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, DiskError> {
+        let (folder, prefix) = place(path)?;
+        remove_leftovers(folder, &prefix);
+        let file = attempt(|| write(folder, &prefix, &bytes, FILE_MODE)).map_err(failed("write", path))?;
+        Ok(Self { file, path: path.to_owned(), bytes })
+    }
+
+    /// Puts the file in its place and returns its path.
+    ///
+    /// # Errors
+    /// [`DiskError`] when it cannot; the file before is then still there.
+    pub fn put(self) -> Result<PathBuf, DiskError> {
+        let Self { file, path, bytes } = self;
+        match file.persist(&path) {
+            Ok(_) => {
+                let folder = path.parent().unwrap_or(Path::new("."));
+                File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("write", &path))?;
+            }
+            // Somebody took it for a leftover before it was locked.
+            Err(error) if error.error.kind() == io::ErrorKind::NotFound => replace_file(&path, &bytes)?,
+            Err(error) => return Err(failed("write", &path)(error.error)),
+        }
+        Ok(path)
+    }
 }
 
 /// Makes the folder of `path`, and says how the names of its temporary files begin.
@@ -130,6 +169,25 @@ mod tests {
         writer.lock().unwrap();
         replace_file(&path, b"whole").unwrap();
         assert!(!dead.exists() && living.exists() && other.exists());
+    }
+
+    #[test]
+    fn what_is_prepared_takes_its_place_when_it_is_put_there_and_else_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/r");
+        replace_file(&path, b"old").unwrap();
+        let prepared = Prepared::new(&path, b"new".to_vec()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        drop(prepared);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let prepared = Prepared::new(&path, b"new".to_vec()).unwrap();
+        assert_eq!(prepared.put().unwrap(), path);
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        // It is there even if its file was taken for a leftover.
+        let prepared = Prepared::new(&path, b"newer".to_vec()).unwrap();
+        fs::remove_file(prepared.file.path()).unwrap();
+        prepared.put().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"newer");
     }
 
     #[test]

@@ -11,6 +11,7 @@ on_every_engine!(
     a_failing_script_is_told_with_its_true_last_lines,
     a_failing_script_changes_nothing,
     a_first_build_that_fails_leaves_nothing_but_its_log,
+    a_record_that_cannot_be_written_leaves_the_old_image,
     a_process_left_behind_holds_nothing_up,
     a_script_ended_by_a_signal_has_failed,
     a_script_whose_interpreter_is_missing_says_so,
@@ -51,6 +52,28 @@ fn a_failing_script_is_told_with_its_true_last_lines(engine: Engine) {
     let error = &json.json()["error"];
     assert_eq!((&error["exitCode"], &error["kind"]), (&5.into(), &"stepFailed".into()));
     assert_eq!(error["details"], expected.join("\n"));
+}
+
+fn a_record_that_cannot_be_written_leaves_the_old_image(engine: Engine) {
+    let story = Story::new(engine);
+    story.build(["--agent-version", "1"]).expect(0);
+    story.build(["--agent-version", "2"]).expect(0);
+    let names = || [story.image(), story.previous()].map(|name| engine.id(&name));
+    let (before, record) = (names(), story.record());
+    // No more than a full disk does a file let anybody write below it.
+    let folder = story.home().join("state/image");
+    std::fs::rename(&folder, folder.with_extension("aside")).unwrap();
+    std::fs::write(&folder, "").unwrap();
+    let ran = story.build(["--agent-version", "3"]).expect(75);
+    let error = "error: agent tool was not built on debian: cannot create folder ";
+    assert!(ran.stderr.contains(error) && ran.stderr.contains("\nlog: "), "{}", ran.stderr);
+    assert_eq!((names(), story.record()), (before, record));
+    assert!(engine.image(&format!("{}-staging", story.image())).is_none());
+
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(folder.with_extension("aside"), &folder).unwrap();
+    story.build(["--agent-version", "3"]).expect(0);
+    assert_eq!(engine.run(&story.image(), &["tool"]).trim(), "tool 3");
 }
 
 fn a_step_without_the_launcher_is_told_whole(engine: Engine) {

@@ -8,7 +8,7 @@ use aicage_tests::{Engine, Story, on_every_engine, run};
 use domain::definition::{Base, Extension};
 use domain::image::ImageRef;
 use domain::name::{AgentName, BaseName, ExtensionName};
-use home::host_record::{HostBase, HostExtended, base_fits, extended_fits, store_base, store_extended};
+use home::host_record::{HostBase, HostExtended, base_fits, extended_fits, prepare_base, prepare_extended};
 use home::{Home, Roots, extension_hash, load_base, load_extension};
 use serde_json::{Value, json};
 
@@ -100,8 +100,8 @@ impl Layers {
         };
         let fits = || base_fits(&self.home, &base) && extended_fits(&self.home, &extended);
         let before = fits();
-        store_base(&self.home, &base, BUILT_AT).unwrap();
-        store_extended(&self.home, &extended, BUILT_AT).unwrap().unwrap();
+        prepare_base(&self.home, &base, BUILT_AT).unwrap().put().unwrap();
+        prepare_extended(&self.home, &extended, BUILT_AT).unwrap().unwrap().put().unwrap();
         (before, fits())
     }
 

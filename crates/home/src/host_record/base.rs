@@ -1,7 +1,5 @@
 //! What the host tool keeps of a base that was built here.
 
-use std::path::PathBuf;
-
 use domain::definition::WrittenRef;
 use domain::digest::Digest;
 use domain::image::ImageRef;
@@ -12,7 +10,7 @@ use serde_saphyr::DoubleQuoted;
 use super::{read, to_yaml};
 use crate::error::DiskError;
 use crate::layout::Home;
-use crate::replace::replace_file;
+use crate::replace::Prepared;
 
 /// What the host tool wants to know of a base.
 #[derive(Debug, Clone, Copy)]
@@ -44,11 +42,11 @@ struct Read {
     from_image_digest: String,
 }
 
-/// Writes the host tool's file for a base that was built at `built_at` and returns its path.
+/// Prepares the host tool's file for a base that was built at `built_at`.
 ///
 /// # Errors
 /// [`DiskError`] when the file cannot be written; the one before is then still there.
-pub fn store_base(home: &Home, base: &HostBase<'_>, built_at: &str) -> Result<PathBuf, DiskError> {
+pub fn prepare_base(home: &Home, base: &HostBase<'_>, built_at: &str) -> Result<Prepared, DiskError> {
     let digest = base.from_image_digest.map(|digest| digest.to_string()).unwrap_or_default();
     let text = to_yaml(&Written {
         base: DoubleQuoted(base.base.as_str()),
@@ -57,9 +55,7 @@ pub fn store_base(home: &Home, base: &HostBase<'_>, built_at: &str) -> Result<Pa
         from_image_digest: DoubleQuoted(&digest),
         image_ref: DoubleQuoted(&base.image.familiar()),
     });
-    let path = home.host_base_record(base.base);
-    replace_file(&path, text.as_bytes())?;
-    Ok(path)
+    Prepared::new(&home.host_base_record(base.base), text.into_bytes())
 }
 
 /// Says whether the host tool's file makes it take the base for current.
@@ -90,7 +86,7 @@ mod tests {
     }
 
     fn store(home: &Home, base: &HostBase<'_>) {
-        store_base(home, base, "2026-11-21T07:00:00.000000+00:00").unwrap();
+        prepare_base(home, base, "2026-11-21T07:00:00.000000+00:00").unwrap().put().unwrap();
     }
 
     #[test]

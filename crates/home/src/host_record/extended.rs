@@ -1,7 +1,5 @@
 //! What the host tool keeps of an extended image.
 
-use std::path::PathBuf;
-
 use domain::image::ImageRef;
 use domain::name::{AgentName, BaseName, ExtensionName};
 use serde::{Deserialize, Serialize};
@@ -10,7 +8,7 @@ use serde_saphyr::DoubleQuoted;
 use super::{read, to_yaml};
 use crate::error::DiskError;
 use crate::layout::Home;
-use crate::replace::replace_file;
+use crate::replace::Prepared;
 
 /// What the host tool wants to know of an extended image.
 #[derive(Debug, Clone, Copy)]
@@ -50,12 +48,16 @@ struct Read {
     image_ref: String,
 }
 
-/// Writes the host tool's file for an extended image that was built at `built_at`, and returns its path; `None` when
+/// Prepares the host tool's file for an extended image that was built at `built_at`; `None` when
 /// the image's name is too long for the host tool, which names the file by it.
 ///
 /// # Errors
 /// [`DiskError`] when the file cannot be written; the one before is then still there.
-pub fn store_extended(home: &Home, extended: &HostExtended<'_>, built_at: &str) -> Result<Option<PathBuf>, DiskError> {
+pub fn prepare_extended(
+    home: &Home,
+    extended: &HostExtended<'_>,
+    built_at: &str,
+) -> Result<Option<Prepared>, DiskError> {
     let Some(path) = home.host_extended_record(extended.image) else { return Ok(None) };
     let text = to_yaml(&Written {
         agent: DoubleQuoted(extended.agent.as_str()),
@@ -66,8 +68,7 @@ pub fn store_extended(home: &Home, extended: &HostExtended<'_>, built_at: &str) 
         extensions: extended.extensions.iter().map(|extension| DoubleQuoted(extension.as_str())).collect(),
         image_ref: DoubleQuoted(&extended.image.familiar()),
     });
-    replace_file(&path, text.as_bytes())?;
-    Ok(Some(path))
+    Prepared::new(&path, text.into_bytes()).map(Some)
 }
 
 /// Says whether the host tool's file makes it take the extended image for current, as far as a file can.
@@ -86,6 +87,8 @@ pub fn extended_fits(home: &Home, extended: &HostExtended<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use std::path::PathBuf;
 
     use super::*;
 
@@ -125,7 +128,8 @@ mod tests {
         }
 
         fn store(&self) -> Option<PathBuf> {
-            store_extended(&self.home, &self.extended(), "2026-11-21T07:00:00.000000+00:00").unwrap()
+            let prepared = prepare_extended(&self.home, &self.extended(), "2026-11-21T07:00:00.000000+00:00").unwrap();
+            prepared.map(|prepared| prepared.put().unwrap())
         }
     }
 

@@ -34,7 +34,7 @@ fn named() -> (AgentName, BaseName) {
 fn settled() -> (tempfile::TempDir, Home) {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::new(folder.path().join("root"), folder.path().join("custom"));
-    store(&home, &record()).unwrap();
+    prepare(&home, &record()).unwrap().put().unwrap();
     (folder, home)
 }
 
@@ -69,7 +69,7 @@ fn every_value_is_quoted_and_every_key_in_order() {
 fn a_base_of_the_engine_alone_is_named_by_its_tag() {
     let (_folder, home) = settled();
     let record = Record { base: BaseIdentity::Content(Digest::of(b"x")), ..record() };
-    let text = fs::read_to_string(store(&home, &record).unwrap()).unwrap();
+    let text = fs::read_to_string(prepare(&home, &record).unwrap().put().unwrap()).unwrap();
     assert!(text.contains("base_image: \"ghcr.io/aicage/aicage-image-base:debian\"\n"), "{text}");
 }
 
