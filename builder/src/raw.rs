@@ -14,6 +14,11 @@ const TEXTS: [(&str, &[&str]); 3] =
 /// The texts that are in base64, besides the logs.
 const ENCODED: [&str; 2] = ["short", "detail"];
 
+/// Returns BuildKit's document for a warning that belongs to no vertex.
+pub(crate) fn warning(text: &str) -> String {
+    json!({ "warnings": [{ "vertex": "", "level": 1, "short": STANDARD.encode(text) }] }).to_string()
+}
+
 /// Hides secrets in documents, also those that are cut in two by them.
 pub(crate) struct RawMasker {
     masker: Masker<String>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use console::exit::Exit;
 use console::failure::Failure;
 use console::masking::{Hidden, credentials};
-use console::progress::{Event, Progress};
+use console::progress::{Event, Mode, Progress};
 use domain::plan::{Action, BuildPlan, Footing, check_platform, plan};
 use domain::target::{Target, TargetImage};
 use engine::Endpoint;
@@ -23,6 +23,7 @@ use crate::folders::Walks;
 use crate::lower::Circumstances;
 use crate::observe::{self, Doors, Observation, Prospect, observe};
 use crate::pull::pull;
+use crate::raw;
 use crate::records;
 use crate::report::{Report, SCHEMA_VERSION};
 use crate::select::select;
@@ -221,7 +222,12 @@ async fn carry_out(
 }
 
 fn show_notices(plan: &BuildPlan, progress: &Progress) {
-    plan.notices().for_each(|notice| progress.show(Event::Note(&format!("note: {notice}"))));
+    for notice in plan.notices() {
+        match progress.mode() {
+            Mode::RawJson => progress.show(Event::Raw(&raw::warning(&notice.to_string()))),
+            _ => progress.show(Event::Warning(&format!("note: {notice}"))),
+        }
+    }
 }
 
 /// Saves a choice under a name.

@@ -164,6 +164,11 @@ fn a_named_base_is_a_tag_in_the_repository_of_bases(engine: Engine) {
     let absent = run(command.args(["--base", "no-such", "--base-repository", published.repository()])).expect(3);
     let expected = format!("error: base image does not exist: {}:no-such\n", published.repository());
     assert!(absent.stderr.contains(&expected), "{}", absent.stderr);
+    // Nor is an image of another base kept for a name that was misspelt.
+    let misspelt = format!("{}:debain", published.repository());
+    let mut command = story.bare("build");
+    let absent = run(command.args(["--base", "debian", "--base-image", &misspelt])).expect(3);
+    assert!(absent.stderr.contains(&format!("error: base image does not exist: {misspelt}\n")), "{}", absent.stderr);
 }
 
 fn an_image_is_kept_while_the_registry_of_its_base_is_out_of_reach(engine: Engine) {
@@ -177,6 +182,13 @@ fn an_image_is_kept_while_the_registry_of_its_base_is_out_of_reach(engine: Engin
         assert!(ran.stderr.contains(&note), "{}", ran.stderr);
         assert!(ran.stdout.starts_with(&format!("{} is kept as it is\n", story.image())), "{}", ran.stdout);
     }
+    // Whoever wants no progress must see it too, and whoever reads BuildKit's documents finds it among them.
+    let quiet = story.build(["--progress", "quiet"]).expect(0).stderr;
+    let note = format!("note: base {} could not be checked, the image is kept: ", story.base_image);
+    assert!(quiet.starts_with(&note) && quiet.lines().count() == 1, "{quiet}");
+    let raw = story.build(["--progress", "rawjson"]).expect(0).stderr;
+    let warning: serde_json::Value = serde_json::from_str(&raw).unwrap();
+    assert!(warning["warnings"][0]["short"].is_string(), "{raw}");
     let answer = story.build(["--format", "json"]).expect(0).json();
     assert_eq!((&answer["outcome"], &answer["notices"][0]["kind"]), (&"kept".into(), &"base_not_checked".into()));
 

@@ -132,6 +132,8 @@ pub enum Event<'a> {
     },
     /// A sentence for people.
     Note(&'a str),
+    /// A sentence that people must see, in [`Mode::Quiet`] too.
+    Warning(&'a str),
     /// A JSON document for [`Mode::RawJson`], which shows nothing else.
     Raw(&'a str),
 }
@@ -143,7 +145,7 @@ pub struct Progress {
 }
 
 enum View {
-    Nothing,
+    Warnings(Mutex<Sink>),
     Plain(Mutex<Plain>),
     Live(Live),
     Raw(Mutex<Sink>),
@@ -157,7 +159,7 @@ impl Progress {
     pub fn new(mode: Mode, terminal: &Terminal) -> Self {
         let mode = mode.on(terminal);
         let view = match mode {
-            Mode::Quiet => View::Nothing,
+            Mode::Quiet => View::Warnings(Mutex::new(Box::new(stderr::write))),
             Mode::RawJson => View::Raw(Mutex::new(Box::new(stderr::write))),
             Mode::Tty => View::Live(Live::new(
                 Clock::system(),
@@ -178,7 +180,10 @@ impl Progress {
     /// Shows one event.
     pub fn show(&self, event: Event<'_>) {
         match (&self.view, event) {
-            (View::Nothing, _) => {}
+            (View::Warnings(sink), Event::Warning(text)) => {
+                sink.lock().unwrap_or_else(PoisonError::into_inner)(plain::sentence(text).as_bytes());
+            }
+            (View::Warnings(_), _) => {}
             (View::Plain(plain), event) => plain.lock().unwrap_or_else(PoisonError::into_inner).show(event),
             (View::Live(live), event) => live.show(event),
             (View::Raw(sink), Event::Raw(document)) => {
@@ -196,7 +201,7 @@ impl Progress {
         match &self.view {
             View::Plain(plain) => plain.lock().unwrap_or_else(PoisonError::into_inner).finish(),
             View::Live(live) => live.finish(),
-            View::Nothing | View::Raw(_) => {}
+            View::Warnings(_) | View::Raw(_) => {}
         }
     }
 }

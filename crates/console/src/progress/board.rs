@@ -94,7 +94,7 @@ impl Board {
                 let took = self.since(step.started);
                 Some(format!("{}{}  {took}: {}", self.state(FAILED, "Failed"), step.name, escape(message)))
             }
-            Event::Note(text) => Some(escape_lines(text.trim_end()).into_owned()),
+            Event::Note(text) | Event::Warning(text) => Some(escape_lines(text.trim_end()).into_owned()),
             Event::Raw(_) => None,
         }
     }

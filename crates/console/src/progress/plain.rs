@@ -63,7 +63,7 @@ impl Plain {
             Event::StepFailed { id, message } => {
                 self.step(id, |step| step.end(now, &format!("ERROR: {}", escape(message))))
             }
-            Event::Note(text) => format!("{}\n", escape_lines(text.trim_end())),
+            Event::Note(text) | Event::Warning(text) => sentence(text),
             Event::Raw(_) => String::new(),
         };
         self.write(&text);
@@ -105,6 +105,11 @@ impl Plain {
             (self.sink)(text.as_bytes());
         }
     }
+}
+
+/// Returns a sentence as a line of its own.
+pub(super) fn sentence(text: &str) -> String {
+    format!("{}\n", escape_lines(text.trim_end()))
 }
 
 impl Step {

@@ -290,6 +290,17 @@ fn a_terminal_that_is_gone_is_nobodys_failure() {
 }
 
 #[test]
+fn quiet_shows_what_people_must_see_and_nothing_else() {
+    let paper = Paper::default();
+    let progress = Progress { mode: Mode::Quiet, view: View::Warnings(Mutex::new(paper.sink())) };
+    progress.show(Event::Note("unheard"));
+    progress.show(Event::StepStarted { id: "a", name: "step" });
+    progress.show(Event::Warning("note: \u{9b}kept"));
+    progress.finish();
+    insta::assert_snapshot!(paper.text(), @r"note: \u{9b}kept");
+}
+
+#[test]
 fn raw_json_is_one_document_per_line_and_nothing_else() {
     let paper = Paper::default();
     let progress = Progress { mode: Mode::RawJson, view: View::Raw(Mutex::new(paper.sink())) };

@@ -101,6 +101,8 @@ pub(super) fn decide(target: &Target, index: usize, world: &World, under: &Under
     let source = match under.facts().map(|(reference, facts)| base_source(reference, facts, what)) {
         None => None,
         Some(Ok(source)) => Some(source),
+        // Nobody has what was asked for, and the image was made of something else: that is a mistake and no outage.
+        Some(Err(error @ PlanError::Absent { .. })) if is_of_another_base(known, under) => return Err(error),
         Some(Err(error)) if may_keep => {
             // When nothing else changed, what the image was built on is as good as it gets.
             notices.extend(not_checked(under, what));
@@ -155,8 +157,9 @@ pub(super) fn decide(target: &Target, index: usize, world: &World, under: &Under
         evidence.push(Evidence::Version { version: version.clone(), found_by });
     }
     if under.was_checked() {
-        let registry = under.facts().is_some_and(|(_, facts)| matches!(facts.remote, Remote::Known(_)));
-        evidence.push(Evidence::Base { what, base: recipe.base, registry });
+        let pinned = under.facts().is_some_and(|(reference, _)| reference.digest().is_some());
+        let registry = !pinned && under.facts().is_some_and(|(_, facts)| matches!(facts.remote, Remote::Known(_)));
+        evidence.push(Evidence::Base { what, base: recipe.base, registry, pinned });
     }
     evidence.push(Evidence::Files { count: ingredients.file_count() });
     let record_fits = match (&facts.record, &facts.image) {
@@ -170,6 +173,11 @@ pub(super) fn decide(target: &Target, index: usize, world: &World, under: &Under
     let layers = ingredients.layers.len();
     let repair = (!record_fits).then(|| build(Footing::Known(Box::new(BaseSource { identity, ..source })), layers));
     Ok(Step { index, action: Action::Keep { evidence, repair }, notices })
+}
+
+fn is_of_another_base(known: Option<&KnownRecipe>, under: &Under) -> bool {
+    let reference = under.facts().map(|(reference, _)| reference.to_string());
+    known.is_some_and(|known| Some(&known.base_image) != reference.as_ref())
 }
 
 fn beneath(wanted: &TargetImage) -> Beneath {
@@ -223,12 +231,15 @@ fn reasons(wanted: &TargetImage, facts: &ImageWorld, world: &World, under: &Unde
         reasons.extend(version_reason(known, &world.version));
     }
     if let Some((reference, base)) = under.facts() {
-        let is_renamed = what == Beneath::Root && known.base_image != reference.to_string();
+        let changed = base_reason(known, base, what);
+        // The same base under another name is the same base; but a Dockerfile is told the name.
+        let is_renamed = known.base_image != reference.to_string()
+            && (what == Beneath::Root || what == Beneath::Base && changed.is_some());
         reasons.extend(is_renamed.then(|| {
             let from = known.base_image.parse::<ImageRef>().map_or(known.base_image.clone(), |from| from.familiar());
-            Reason::RootRenamed { from, to: reference.clone() }
+            Reason::BeneathRenamed { what, from, to: reference.clone() }
         }));
-        reasons.extend(base_reason(known, base, what));
+        reasons.extend(changed);
     }
     reasons.extend(layer_reasons(wanted, known, facts));
     reasons.extend(metadata_reasons(known, wanted));
@@ -397,7 +408,7 @@ fn unchanged_layers(
         | Reason::NoRecipe
         | Reason::RecipeSchemaChanged { .. }
         | Reason::PublishedChanged { .. }
-        | Reason::RootRenamed { .. }
+        | Reason::BeneathRenamed { .. }
         | Reason::BaseChanged { .. }
         | Reason::PlatformChanged { .. }
         | Reason::RecipeChanged => 0,

@@ -140,6 +140,8 @@ pub enum Evidence {
         base: BaseIdentity,
         /// Whether the registry was asked, rather than the engine.
         registry: bool,
+        /// Whether nobody was asked, because it was named by its digest.
+        pinned: bool,
     },
     /// The engine's copy is what the registry has.
     Published {
@@ -158,8 +160,9 @@ impl fmt::Display for Evidence {
         match self {
             Self::Version { version, found_by: Some(venue) } => write!(f, "version {version} is the newest ({venue})"),
             Self::Version { version, found_by: None } => write!(f, "version {version} is the chosen one"),
-            Self::Base { what, base, registry: true } => write!(f, "{what} is {} at its registry", base.short()),
-            Self::Base { what, base, registry: false } => write!(f, "{what} is {} in the engine", base.short()),
+            Self::Base { what, base, pinned: true, .. } => write!(f, "{what} is pinned to {}", base.short()),
+            Self::Base { what, base, registry: true, .. } => write!(f, "{what} is {} at its registry", base.short()),
+            Self::Base { what, base, registry: false, .. } => write!(f, "{what} is {} in the engine", base.short()),
             Self::Published { digest } => write!(f, "it is sha256:{} at its registry", digest.short()),
             Self::Files { count: 1 } => f.write_str("1 definition file unchanged"),
             Self::Files { count } => write!(f, "{count} definition files unchanged"),

@@ -70,11 +70,13 @@ pub enum Reason {
         /// The registry's.
         to: Digest,
     },
-    /// The root image of a base has another name now.
-    RootRenamed {
+    /// What the image stands on has another name now.
+    BeneathRenamed {
+        /// What that is.
+        what: Beneath,
         /// The image's.
         from: String,
-        /// The definition's.
+        /// The one to build on.
         to: ImageRef,
     },
     /// What the image stands on has other content now.
@@ -152,7 +154,7 @@ impl fmt::Display for Reason {
                 write!(f, "published image sha256:{} -> sha256:{}", from.short(), to.short())
             }
             Self::PublishedChanged { from: None, to } => write!(f, "published image is sha256:{} now", to.short()),
-            Self::RootRenamed { from, to } => write!(f, "root image {from} -> {}", to.familiar()),
+            Self::BeneathRenamed { what, from, to } => write!(f, "{what} {from} -> {}", to.familiar()),
             Self::BaseChanged { what, from: Some(from), to } => {
                 write!(f, "{what} {} -> {}", from.short(), to.short())
             }

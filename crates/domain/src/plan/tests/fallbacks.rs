@@ -60,6 +60,59 @@ fn a_base_that_is_gone_keeps_the_image_with_a_notice() {
 }
 
 #[test]
+fn a_base_that_nobody_has_is_a_mistake_where_the_image_is_of_another() {
+    insta::assert_snapshot!(decided(|target, world| {
+        rebase(target, "ghcr.io/aicage/aicage-image-base:debain");
+        world.images[0].beneath.remote = Remote::Absent;
+    }), @"error: base image does not exist: ghcr.io/aicage/aicage-image-base:debain");
+    // One that cannot be asked for may be there.
+    insta::assert_snapshot!(decided(|target, world| {
+        rebase(target, "ghcr.io/aicage/aicage-image-base:debain");
+        world.images[0].beneath.remote = unreachable();
+    }), @"
+    keep aicage:codex-debian
+    notice: base ghcr.io/aicage/aicage-image-base:debain could not be checked, the image is kept: no answer within 4 s
+    ");
+}
+
+#[test]
+fn another_image_as_the_base_is_named() {
+    insta::assert_snapshot!(decided(|target, world| {
+        rebase(target, "registry.example/base:debian");
+        world.images[0].beneath.remote = Remote::Known(Digest::of(b"other"));
+    }), @"
+    build aicage:codex-debian
+      because base ghcr.io/aicage/aicage-image-base:debian -> registry.example/base:debian
+      because base sha256:1e9bcb9dd6c0 -> sha256:d9298a10d1b0
+      with 1.4.0 on registry.example/base@d9298a10d1b0
+    ");
+    insta::assert_snapshot!(decided(|target, _| rebase(target, "registry.example/base:debian")), @"
+    keep aicage:codex-debian
+      since version 1.4.0 is the newest (version.sh on the host)
+      since base is sha256:1e9bcb9dd6c0 at its registry
+      since 2 definition files unchanged
+    ");
+}
+
+#[test]
+fn a_base_that_is_named_by_its_digest_is_said_to_be_pinned() {
+    insta::assert_snapshot!(decided(|target, world| {
+        let Remote::Known(digest) = world.images[0].beneath.remote else { panic!("a settled base is known") };
+        rebase(target, &format!("ghcr.io/aicage/aicage-image-base@{digest}"));
+    }), @"
+    keep aicage:codex-debian
+      since version 1.4.0 is the newest (version.sh on the host)
+      since base is pinned to sha256:1e9bcb9dd6c0
+      since 2 definition files unchanged
+    ");
+}
+
+fn rebase(target: &mut Target, reference: &str) {
+    let Making::Built { foundation, .. } = &mut target.images[0].making else { panic!("a final image is built") };
+    *foundation = Foundation::Image(reference.parse().unwrap());
+}
+
+#[test]
 fn an_unreachable_base_is_built_on_where_the_engine_has_a_copy() {
     insta::assert_snapshot!(decided(|_, world| {
         world.version = VersionFact::Found(version("1.5.0"), Venue::Host);

@@ -34,7 +34,10 @@ fn when(reason: &Reason) -> &'static str {
             "The image beneath is built in the same run. Where no step ran there, as after a changed title, none runs here."
         }
         Reason::PublishedChanged { .. } => "The registry has another image under the name of a published one.",
-        Reason::RootRenamed { .. } => "`from_image` names another image, even one of the same content.",
+        Reason::BeneathRenamed { what: Beneath::Root, .. } => {
+            "`from_image` names another image, even one of the same content."
+        }
+        Reason::BeneathRenamed { .. } => "Another image was asked for as the base, and it has other content.",
         Reason::BaseChanged { what: Beneath::Root, .. } => "The registry has another root image under its name.",
         Reason::BaseChanged { what: Beneath::Base, .. } => {
             "The registry, or for a base without one the engine, has another base under its name."
@@ -88,7 +91,7 @@ const REASONS: [(Pick<Reason>, Change); 23] = [
         |_, world| world.version = VersionFact::Found(version("1.5.0"), Venue::Native(SourceKind::Npm)),
     ),
     (
-        |reason| matches!(reason, Reason::RootRenamed { .. }),
+        |reason| matches!(reason, Reason::BeneathRenamed { what: Beneath::Root, .. }),
         |target, _| {
             let Making::Built { foundation, .. } = &mut target.images[0].making else { panic!("a base is built") };
             *foundation = Foundation::Image("debian:13".parse().unwrap());
