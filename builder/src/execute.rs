@@ -171,11 +171,13 @@ async fn footing(job: &Job<'_>, doors: &Doors) -> Result<BaseSource, Failure> {
         Footing::Below => job.target.images[job.index - 1].image.clone(),
     };
     let built = doors.engine.image(&named).await.map_err(|error| failures::of_engine(&error))?;
-    let built = built.ok_or_else(|| {
-        Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", named.familiar()))
-    })?;
+    let built = built.ok_or_else(|| not_there(&named))?;
     let identity = BaseIdentity::Content(built.content);
     Ok(BaseSource { reference: named.clone(), named, local_only: true, identity })
+}
+
+fn not_there(built: &ImageRef) -> Failure {
+    Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", built.familiar()))
 }
 
 // A log that cannot be written to must not end a build that goes well.
@@ -241,10 +243,7 @@ async fn make(
     );
     let failed = |error: EngineError| failures::of_engine(&error);
     let (made, current) = (made.map_err(failed)?, current.map_err(failed)?);
-    let made = made.ok_or_else(|| {
-        Failure::of(Exit::Integrity, format!("the engine built {} but has no such image", staging.familiar()))
-            .hint(ANOTHER_HOME)
-    })?;
+    let made = made.ok_or_else(|| not_there(&staging).hint(ANOTHER_HOME))?;
     if made.labels.get(label::HASH).map(String::as_str) != Some(&recipe.hash().to_string()) {
         let message = format!(
             "the image that the engine built as {} is not of the recipe that was asked for",

@@ -17,7 +17,8 @@ use home::Roots;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Listing, OutputFormat};
+use crate::answer;
+use crate::cli::Listing;
 use crate::failures;
 use crate::folders::Walks;
 use crate::observe::{Doors, look_ahead, observe};
@@ -39,11 +40,7 @@ pub(crate) async fn list(listing: &Listing) -> Result<Exit, Failure> {
         _ = interrupted.recv() => return Err(Failure::of(Exit::Interrupted, "interrupted")),
         _ = terminated.recv() => return Err(Failure::of(Exit::Interrupted, "interrupted")),
     };
-    let written = match listing.output {
-        OutputFormat::Text => console::answer::print(&rows::text(&rows, Timestamp::now())),
-        OutputFormat::Json => console::answer::print_json(&rows::json(&rows)),
-    };
-    written.map_err(|error| Failure::new(Exit::TryAgain, &error))?;
+    answer::print(listing.output, || rows::text(&rows, Timestamp::now()), || rows::json(&rows))?;
     Ok(Exit::Done)
 }
 

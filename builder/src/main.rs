@@ -1,6 +1,7 @@
 //! `aicage-builder`: makes an agent's image exist and be current, and says why.
 
 mod again;
+mod answer;
 mod certificates;
 mod cli;
 mod execute;

@@ -13,10 +13,12 @@ use domain::target::{Target, TargetImage};
 use engine::Endpoint;
 use home::{ImageKey, Lock, Roots};
 use jiff::Timestamp;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::answer;
 use crate::certificates;
-use crate::cli::{CommandLine, OutputFormat, Saving, Surroundings, Task};
+use crate::cli::{CommandLine, Saving, Surroundings, Task};
 use crate::execute::{Built, Job, Means, execute};
 use crate::failures;
 use crate::folders::Walks;
@@ -105,7 +107,7 @@ async fn straight_line(
             show_notices(&plan, progress);
             let built = BTreeMap::new();
             let report = Report { target: &target, plan: &plan, world: &observation.world, built: &built };
-            answer(command_line, "plan", &report)?;
+            answer::print(command_line.output, || report.text(), || report.json("plan"))?;
             Ok(if exit_code && plan.has_work() { Exit::WorkWaiting } else { Exit::Done })
         }
         Task::Build => {
@@ -170,7 +172,8 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
     show_notices(&plan, means.progress);
     let carried_out = carry_out(target, &plan, &observation, means).await;
     means.progress.finish();
-    answer(command_line, "build", &Report { target, plan: &plan, world, built: &carried_out? })
+    let report = Report { target, plan: &plan, world, built: &carried_out? };
+    answer::print(command_line.output, || report.text(), || report.json("build"))
 }
 
 async fn look_ahead(target: &Target, doors: &Doors) -> Result<Prospect, Failure> {
@@ -236,15 +239,9 @@ pub(crate) fn save(saving: &Saving) -> Result<Exit, Failure> {
         .map_err(|error| failures::of_save(&error))?;
     let name = &saving.name;
     let next = format!("aicage-builder build --image {name}");
-    let written = match saving.output {
-        OutputFormat::Text => {
-            console::answer::print(&format!("{name} is saved in {}\n  to build it: {next}\n", path.display()))
-        }
-        OutputFormat::Json => console::answer::print_json(&serde_json::json!({
-            "schemaVersion": SCHEMA_VERSION, "command": "save", "name": name, "file": path, "buildCommand": next,
-        })),
-    };
-    written.map_err(|error| Failure::new(Exit::TryAgain, &error))?;
+    let text = || format!("{name} is saved in {}\n  to build it: {next}\n", path.display());
+    let document = || json!({ "schemaVersion": SCHEMA_VERSION, "command": "save", "name": name, "file": path, "buildCommand": next });
+    answer::print(saving.output, text, document)?;
     Ok(Exit::Done)
 }
 
@@ -264,12 +261,4 @@ async fn lock(wanted: &TargetImage, means: &Means<'_>) -> Result<(Lock, bool), F
         tokio::time::sleep(LOCK_INTERVAL).await;
     }
     unreachable!("a build waits for as long as another one runs")
-}
-
-fn answer(command_line: &CommandLine, command: &str, report: &Report<'_>) -> Result<(), Failure> {
-    let written = match command_line.output {
-        OutputFormat::Text => console::answer::print(&report.text()),
-        OutputFormat::Json => console::answer::print_json(&report.json(command)),
-    };
-    written.map_err(|error| Failure::new(Exit::TryAgain, &error))
 }
