@@ -18,6 +18,9 @@ ENV AICAGE_BUILDER_IMAGE=1
 # Packaged definitions are mounted here, if there are any.
 ENV AICAGE_DEFINITIONS=/definitions
 
+# Whoever owns ~/.aicage runs the programs, and must get there.
+RUN chmod 711 /root
+
 # The folder of the two static programs, within the context.
 ARG BINARIES=bin
 COPY ${BINARIES}/aicage-builder ${BINARIES}/aicage-checker entrypoints/builder /usr/local/bin/

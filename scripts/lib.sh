@@ -47,17 +47,25 @@ engine_answers() {
 }
 
 # Finds the user's engine, or starts one for as long as this script runs.
-# Exports DOCKER_HOST; with_engine is what to put before a command that talks to it.
+# Exports DOCKER_HOST; with_engine is what to put before a command that talks to it; started is yes if it was started.
 find_engine() {
   with_engine=()
+  started=
   if engine_answers; then
     say "using the Docker engine at $(engine_socket)"
   elif [ "$(id -u)" != 0 ] && engine_answers as_root; then
     say "using the Docker engine at $(engine_socket), with sudo: it is not open to $(id -un)"
     with_engine=(sudo --preserve-env="$kept_variables" env "HOME=$HOME" "PATH=$PATH" "DOCKER_HOST=unix://$(engine_socket)")
   else
-    say "no Docker engine answers at $(engine_socket): starting one for this run, its data is kept in $cache/host"
-    on_exit 'tests/engines/engine stop host'
+    local own=$cache/host/run/docker.sock
+    if DOCKER_HOST=unix://$own engine_answers; then
+      say "using the Docker engine that was started before, at $own"
+    else
+      say "no Docker engine answers at $(engine_socket): starting one for this run, its data is kept in $cache/host"
+      # shellcheck disable=SC2034 # for demo and image
+      started=yes
+      on_exit 'tests/engines/engine stop host'
+    fi
     DOCKER_HOST=$(tests/engines/engine start host | tail -n 1)
   fi
   DOCKER_HOST=unix://$(engine_socket)
@@ -80,7 +88,7 @@ find_base() {
     ;;
   *)
     base=aicage-demo-base:debian
-    say "no container registry can be reached: making the base image $base from Debian's packages"
+    say "no container registry can be reached: the base image is $base, made from Debian's packages"
     make_root_image "$base" node
     ;;
   esac

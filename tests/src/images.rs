@@ -129,6 +129,19 @@ impl Engine {
         serde_json::from_str::<Value>(&answer).unwrap()["Id"].as_str().unwrap().to_owned()
     }
 
+    /// Makes an image of the files in a folder and of nothing else.
+    pub fn import(self, folder: &std::path::Path, reference: &str) {
+        let (repository, tag) = reference.rsplit_once(':').unwrap();
+        let mut tar = Command::new("tar");
+        let mut tar = tar.arg("-C").arg(folder).args(["-cf", "-", "."]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--fail", "--request", "POST", "--upload-file", "-", "--unix-socket"])
+            .arg(self.socket());
+        curl.arg(format!("http://docker/images/create?fromSrc=-&repo={repository}&tag={tag}"));
+        let sent = curl.stdin(tar.stdout.take().unwrap()).output().unwrap();
+        assert!(sent.status.success() && tar.wait().unwrap().success(), "{}", String::from_utf8_lossy(&sent.stdout));
+    }
+
     /// Starts a container of an image and returns its id; the caller discards it.
     pub fn start(self, image: &str, command: &[&str]) -> String {
         let container = self.container(image, command);

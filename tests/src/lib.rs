@@ -133,7 +133,14 @@ impl Engine {
 
     /// Runs a command in a new container of an image and returns what it wrote, standard error included.
     pub fn run(self, reference: &str, command: &[&str]) -> String {
-        let body = serde_json::json!({ "Image": reference, "Cmd": command, "Entrypoint": [] });
+        self.run_with(reference, command, &[])
+    }
+
+    /// The same with folders or files of the engine's machine, each as `HERE:THERE`.
+    pub fn run_with(self, reference: &str, command: &[&str], binds: &[&str]) -> String {
+        let body = serde_json::json!({
+            "Image": reference, "Cmd": command, "Entrypoint": [], "HostConfig": { "Binds": binds },
+        });
         let (status, answer) = self.api("POST", "/containers/create", Some(&body.to_string()));
         assert_eq!(status, 201, "{answer}");
         let id = serde_json::from_str::<Value>(&answer).unwrap()["Id"].as_str().unwrap().to_owned();
