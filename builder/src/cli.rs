@@ -38,7 +38,7 @@ struct Arguments {
 enum Subcommands {
     /// Make an agent's image exist and be current; does nothing when it is
     #[command(
-        after_help = "Examples:\n  aicage-builder build codex --base debian\n  aicage-builder build codex --base-image debian:bookworm --ca-cert system"
+        after_help = "Examples:\n  aicage-builder build codex --base debian\n  aicage-builder build codex --base-image node:22-bookworm --ca-cert system"
     )]
     Build(BuildArguments),
     /// Say what `build` would do and exactly why; changes nothing

@@ -1,5 +1,7 @@
 //! Which failure ends the program with which exit code, and what a person can do about it.
 
+use std::io::ErrorKind;
+
 use buildkit::solve::{SolveError, Trouble};
 use console::exit::Exit;
 use console::failure::Failure;
@@ -106,8 +108,16 @@ fn told(attempt: &FailedAttempt) -> String {
 }
 
 pub(crate) fn of_disk(error: &DiskError) -> Failure {
-    Failure::new(Exit::TryAgain, error)
-        .hint("check the folder's permissions and the free space, or choose another with --home")
+    // What does not pass by itself is not worth another try.
+    let exit = match error.source.kind() {
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::InvalidFilename => Exit::Absent,
+        _ => Exit::TryAgain,
+    };
+    Failure::new(exit, error).hint("check the folder's permissions and the free space, or choose another with --home")
 }
 
 pub(crate) fn of_connect(error: &buildkit::ConnectError) -> Failure {

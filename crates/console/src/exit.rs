@@ -86,7 +86,7 @@ impl Exit {
             Self::NoVersion => "no version was found",
             Self::Authentication => "credentials are missing or were refused",
             Self::Integrity => "content is not what its digest or signature says",
-            Self::Absent => "the engine, a registry or something in it is absent",
+            Self::Absent => "the engine, a registry, something in it or a folder to write to is absent",
             Self::TryAgain => "a failure that is likely to pass; trying again is worth it",
             Self::Interrupted => "interrupted",
         }
@@ -122,7 +122,7 @@ mod tests {
             6  no version was found
             7  credentials are missing or were refused
             8  content is not what its digest or signature says
-           69  the engine, a registry or something in it is absent
+           69  the engine, a registry, something in it or a folder to write to is absent
            75  a failure that is likely to pass; trying again is worth it
           130  interrupted
         ");
