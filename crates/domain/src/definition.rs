@@ -4,6 +4,7 @@ mod agent;
 mod base;
 mod extension;
 mod saved_image;
+mod yaml;
 
 use std::fmt;
 
@@ -15,6 +16,8 @@ pub use agent::{
 pub use base::{Architecture, Architectures, BASE_FILES, Base, BaseMetadata};
 pub use extension::{EXTENSION_FILES, Extension, ExtensionKind, ExtensionMetadata, SCRIPT_SUFFIX, SCRIPTS_FOLDER};
 pub use saved_image::{IMAGE_FILES, ImageChoice, SavedImage};
+pub use yaml::DEFINITION_LIMIT_BYTES;
+pub(crate) use yaml::{parse_host_yaml, parse_yaml};
 
 use crate::image::ImageRef;
 
@@ -96,34 +99,6 @@ impl<'de> Deserialize<'de> for WrittenRef {
         let image = text.parse().map_err(de::Error::custom)?;
         Ok(Self { text, image })
     }
-}
-
-/// The largest definition file that is read, in bytes. Real ones have some hundred.
-pub const DEFINITION_LIMIT_BYTES: u64 = 256 * 1024;
-
-pub(crate) fn parse_yaml<T: de::DeserializeOwned>(bytes: &[u8], file: &str) -> Result<T, DefinitionError> {
-    let at = |line, column, message: String| DefinitionError { file: file.to_owned(), line, column, message };
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
-        let line = before.matches('\n').count() as u64 + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u64 + 1;
-        at(line, column, "the file is not UTF-8 text".to_owned())
-    })?;
-    let says_something = |line: &str| !matches!(line.trim(), "" | "---" | "...") && !line.trim_start().starts_with('#');
-    if !text.trim_start_matches('\u{feff}').lines().any(says_something) {
-        return Err(at(1, 1, "the file says nothing; write its keys, or remove it".to_owned()));
-    }
-    let options = serde_saphyr::options! { no_schema: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let place = error.location();
-        let (line, column) = place.map_or((1, 1), |place| (place.line(), place.column()));
-        let message = error.without_snippet().to_string();
-        // The library ends its message with the place, which stands in front of ours.
-        let message = message.split(" at line ").next().unwrap_or(&message);
-        // It also names an option of its own, which a person who writes YAML does not have.
-        let message = message.strip_suffix(", set DuplicateKeyPolicy in Options if acceptable").unwrap_or(message);
-        at(line, column, message.to_owned())
-    })
 }
 
 /// Where a definition came from.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{DefinitionError, Origin, Text, parse_yaml};
+use super::{DefinitionError, Origin, Text, parse_host_yaml};
 use crate::name::AgentName;
 
 /// The folders and files of the user's home that an agent wants to see; the host tool mounts them.
@@ -54,7 +54,7 @@ impl AgentMetadata {
     /// # Errors
     /// [`DefinitionError`] at the first unknown or duplicate key, wrong type, empty string, or syntax error.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self, DefinitionError> {
-        parse_yaml(bytes, file)
+        parse_host_yaml(bytes, file)
     }
 }
 
@@ -118,12 +118,12 @@ mod tests {
     fn every_mistake_has_a_place() {
         insta::assert_snapshot!(mistake(&format!("{GOOD}colour: red\n")), @"agent.yml:3:1: unknown field `colour`, expected one of agent_full_name, agent_homepage, agent_path, build_local, base_exclude, base_distro_exclude");
         insta::assert_snapshot!(mistake(&format!("{GOOD}agent_homepage: x\n")), @"agent.yml:3:1: duplicate mapping key: agent_homepage");
-        insta::assert_snapshot!(mistake(&format!("{GOOD}build_local: perhaps\n")), @"agent.yml:3:14: invalid boolean");
+        insta::assert_snapshot!(mistake(&format!("{GOOD}build_local: perhaps\n")), @"agent.yml:3:14: true or false is expected here");
         insta::assert_snapshot!(mistake(&format!("{GOOD}base_exclude: [alpine, 3]\n")), @"agent.yml:3:24: The string value [3] must be quoted");
         insta::assert_snapshot!(mistake("agent_full_name: '  '\nagent_homepage: x\n"), @"agent.yml:1:18: the string is empty; write some text or remove the key");
         insta::assert_snapshot!(mistake("agent_full_name: on\nagent_homepage: x\n"), @"agent.yml:1:18: The string value [on] must be quoted");
         insta::assert_snapshot!(mistake("agent_full_name: x\n"), @"agent.yml:1:1: missing field `agent_homepage`");
-        insta::assert_snapshot!(mistake("agent_full_name: [x\n"), @"agent.yml:1:18: expected string scalar");
+        insta::assert_snapshot!(mistake("agent_full_name: [x\n"), @"agent.yml:1:18: text is expected here");
         for nothing in ["", "\n\n", "# a remark\n", "---\n", "\u{feff}"] {
             assert_eq!(mistake(nothing), "agent.yml:1:1: the file says nothing; write its keys, or remove it");
         }

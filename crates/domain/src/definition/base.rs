@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, de};
 use serde_saphyr::Spanned;
 
-use super::{DefinitionError, Origin, Text, WrittenRef, parse_yaml};
+use super::{DefinitionError, Origin, Text, WrittenRef, parse_host_yaml};
 use crate::name::BaseName;
 
 /// A processor architecture that bases are made for.
@@ -119,7 +119,7 @@ impl BaseMetadata {
     /// [`DefinitionError`] at the first unknown or duplicate key, wrong type, empty string, wrong reference, or syntax
     /// error, and when there are both `from_image` and `root_image`, which is its older name.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self, DefinitionError> {
-        let written: Written = parse_yaml(bytes, file)?;
+        let written: Written = parse_host_yaml(bytes, file)?;
         let at = |(line, column), message: &str| DefinitionError {
             file: file.to_owned(),
             line,
@@ -213,10 +213,10 @@ mod tests {
         insta::assert_snapshot!(mistake(&format!("{GOOD}architectures: [amd64, amd64]\n")), @"base.yml:4:16: an architecture is named twice");
         insta::assert_snapshot!(mistake(&format!("{GOOD}architectures: [amd64, s390x]\n")), @"base.yml:4:24: unknown variant `s390x`, expected one of amd64, arm64");
         insta::assert_snapshot!(mistake(&format!("{GOOD}architectures:\n")), @"base.yml:4:14: the list is empty; name amd64, arm64 or both");
-        insta::assert_snapshot!(mistake(&format!("{GOOD}build_local: perhaps\n")), @"base.yml:4:14: invalid boolean");
+        insta::assert_snapshot!(mistake(&format!("{GOOD}build_local: perhaps\n")), @"base.yml:4:14: true or false is expected here");
         insta::assert_snapshot!(mistake(&GOOD.replace("debian:bookworm", "Debian:bookworm")), @r#"base.yml:1:13: image reference "Debian": a repository is made of lower-case letters, digits and single separators '.', '_', '__' or '-', in parts joined by '/'"#);
         insta::assert_snapshot!(mistake(&GOOD.replace("debian:bookworm", "''")), @"base.yml:1:13: image reference is empty");
-        insta::assert_snapshot!(mistake(&GOOD.replace("debian:bookworm", "~")), @"base.yml:1:1: missing field `from_image`");
+        insta::assert_snapshot!(mistake(&GOOD.replace("debian:bookworm", "~")), @"base.yml:1:13: there is nothing here; write a value, or remove the key");
         insta::assert_snapshot!(mistake(&GOOD.replace("Stable", "' '")), @"base.yml:3:25: the string is empty; write some text or remove the key");
         insta::assert_snapshot!(mistake("base_image_distro: Debian\nbase_image_description: Stable\n"), @"base.yml:1:1: missing field `from_image`");
     }

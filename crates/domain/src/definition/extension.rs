@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{DefinitionError, Text, parse_yaml};
+use super::{DefinitionError, Text, parse_host_yaml};
 use crate::name::ExtensionName;
 
 /// What `extension.yml` says about an extension.
@@ -26,7 +26,7 @@ impl ExtensionMetadata {
     /// # Errors
     /// [`DefinitionError`] at the first unknown or duplicate key, wrong type, empty string, or syntax error.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self, DefinitionError> {
-        parse_yaml(bytes, file)
+        parse_host_yaml(bytes, file)
     }
 }
 
@@ -90,10 +90,10 @@ mod tests {
         insta::assert_snapshot!(mistake(&format!("{GOOD}version: 1\n")), @"extension.yml:3:1: unknown field `version`, expected one of name, description, shares");
         insta::assert_snapshot!(mistake(&format!("{GOOD}name: act\n")), @"extension.yml:3:1: duplicate mapping key: name");
         insta::assert_snapshot!(mistake(&format!("{GOOD}shares: ['']\n")), @"extension.yml:3:10: the string is empty; write some text or remove the key");
-        insta::assert_snapshot!(mistake(&format!("{GOOD}shares: ~/.act\n")), @"extension.yml:3:9: expected sequence start");
+        insta::assert_snapshot!(mistake(&format!("{GOOD}shares: ~/.act\n")), @"extension.yml:3:9: a list is expected here");
         insta::assert_snapshot!(mistake("name: 1.0\ndescription: x\n"), @"extension.yml:1:7: The string value [1.0] must be quoted");
         insta::assert_snapshot!(mistake("name: act\n"), @"extension.yml:1:1: missing field `description`");
-        insta::assert_snapshot!(mistake("- name: act\n"), @"extension.yml:1:1: expected mapping start");
+        insta::assert_snapshot!(mistake("- name: act\n"), @"extension.yml:1:1: keys with values are expected here");
     }
 
     #[test]
@@ -112,6 +112,6 @@ mod tests {
             let list = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb += &format!("- &a{level} [{list}]\n");
         }
-        assert_eq!(mistake(&(GOOD.to_owned() + &bomb)), "extension.yml:4:7: expected string scalar");
+        assert_eq!(mistake(&(GOOD.to_owned() + &bomb)), "extension.yml:4:7: text is expected here");
     }
 }

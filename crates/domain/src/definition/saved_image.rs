@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_saphyr::DoubleQuoted;
 
-use super::{DefinitionError, WrittenRef, parse_yaml};
+use super::{DefinitionError, WrittenRef, parse_host_yaml};
 use crate::name::{AgentName, BaseName, ExtensionName, ImageName};
 
 /// What makes an extended image: the content of an `image-extended.yml`.
@@ -54,7 +54,7 @@ impl ImageChoice {
     /// # Errors
     /// [`DefinitionError`] at the first unknown or duplicate key, wrong type, wrong name or reference, or syntax error.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self, DefinitionError> {
-        parse_yaml(bytes, file)
+        parse_host_yaml(bytes, file)
     }
 
     /// Writes the content of an `image-extended.yml`; keys that say what goes without saying are left out.
