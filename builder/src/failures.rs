@@ -57,7 +57,7 @@ pub(crate) fn of_certificates(error: &CertificateError) -> Failure {
 pub(crate) fn of_engine(error: &EngineError) -> Failure {
     let exit = match error {
         _ if error.is_temporary() => Exit::TryAgain,
-        EngineError::Unsupported { .. } => Exit::Usage,
+        EngineError::Unsupported { .. } | EngineError::TooLong { .. } => Exit::Usage,
         _ => Exit::Absent,
     };
     let failure = Failure::new(exit, error);

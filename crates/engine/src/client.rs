@@ -151,8 +151,12 @@ impl Engine {
     pub(crate) fn client(&self) -> Result<Docker, EngineError> {
         let Endpoint::Unix(path) = &self.endpoint;
         let endpoint = self.endpoint.to_string();
-        let no_socket = || EngineError::Absent { endpoint: endpoint.clone(), absence: Absence::NoSocket };
-        let path = path.to_str().ok_or_else(no_socket)?;
+        let absent = |absence| EngineError::Absent { endpoint: endpoint.clone(), absence };
+        // The library says of everything but a socket that it is not there, or that nobody listens.
+        if let Some(absence) = Absence::of(path) {
+            return Err(absent(absence));
+        }
+        let path = path.to_str().ok_or_else(|| absent(Absence::NoSocket))?;
         Docker::connect_with_unix(path, CHANGE_LIMIT.as_secs(), API_DEFAULT_VERSION)
             .map_err(|error| EngineError::of(error, "connect", &endpoint))
     }

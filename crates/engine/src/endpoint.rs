@@ -8,6 +8,9 @@ use crate::error::{Absence, EngineError};
 /// Where engines listen when nobody says otherwise, the usual place first.
 const DEFAULT_SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/docker.sock"];
 
+/// The longest path of a socket, in bytes: `sun_path` of Linux has 108, of which the last is a zero (unix(7)).
+const PATH_LIMIT_BYTES: usize = 107;
+
 /// An address of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
@@ -22,20 +25,25 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`EngineError::Unsupported`] when `docker_host` names an engine in a way that is not known here,
-    /// [`EngineError::Absent`] when it is not given and there is no socket at the usual places.
+    /// [`EngineError::TooLong`] when the system takes no such path, [`EngineError::Absent`] when it is not given and there is no socket at the usual places.
     pub fn find(docker_host: Option<&str>) -> Result<Self, EngineError> {
         Self::find_among(docker_host, &DEFAULT_SOCKETS)
     }
 
     fn find_among(docker_host: Option<&str>, sockets: &[&str]) -> Result<Self, EngineError> {
         let Some(host) = docker_host.map(str::trim).filter(|host| !host.is_empty()) else {
-            let found = sockets.iter().find(|socket| Path::new(socket).exists());
+            // Where one may not be looked at, the first call tells that.
+            let is_there = |socket: &&&str| Path::new(socket).try_exists().unwrap_or(true);
+            let found = sockets.iter().find(is_there);
             return match found {
                 Some(socket) => Ok(Self::Unix(PathBuf::from(socket))),
                 None => Err(EngineError::Absent { endpoint: sockets.join(" or "), absence: Absence::NoSocket }),
             };
         };
         match host.split_once("://") {
+            Some(("unix", path)) if path.starts_with('/') && path.len() > PATH_LIMIT_BYTES => {
+                Err(EngineError::TooLong { host: host.to_owned(), length: path.len(), limit: PATH_LIMIT_BYTES })
+            }
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(PathBuf::from(path))),
             Some(("unix", _)) => Err(EngineError::Unsupported {
                 host: host.to_owned(),
@@ -89,6 +97,15 @@ mod tests {
         let error = Endpoint::find_among(None, &["/nowhere/a.sock", "/nowhere/b.sock"]).unwrap_err();
         insta::assert_snapshot!(error, @"no Docker engine at /nowhere/a.sock or /nowhere/b.sock: there is no socket");
         insta::assert_snapshot!(error.advice().unwrap(), @"start the engine (for example: systemctl start docker), or set DOCKER_HOST to its socket");
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_told_before_it_is_tried() {
+        let path = |bytes| format!("unix:///{}", "x".repeat(bytes - 1));
+        assert!(Endpoint::find(Some(&path(PATH_LIMIT_BYTES))).is_ok());
+        let error = Endpoint::find(Some(&path(PATH_LIMIT_BYTES + 1))).unwrap_err();
+        insta::assert_snapshot!(error.to_string().replace(&"x".repeat(PATH_LIMIT_BYTES), "…"), @"DOCKER_HOST=unix:///… cannot be used: its path has 108 bytes, and a socket's has at most 107");
+        insta::assert_snapshot!(error.advice().unwrap(), @"make a symbolic link to the socket, and set DOCKER_HOST to unix://LINK");
     }
 
     #[test]

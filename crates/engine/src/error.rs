@@ -2,12 +2,18 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use bollard::errors::Error as BollardError;
 
 use crate::pull::PullFailure;
+
+/// The HTTP status of whoever cannot serve now, but hopes to later (RFC 9110, section 15.6.4).
+const UNAVAILABLE: u16 = 503;
 
 /// Why nobody could be reached at an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +22,28 @@ pub enum Absence {
     NoSocket,
     /// The socket exists, and this user may not use it.
     Forbidden,
+    /// This user may not enter a folder on the way to the socket.
+    OutOfReach,
+    /// A folder has the socket's name.
+    Folder,
+    /// Something that is neither a socket nor a folder has its name.
+    NotSocket,
     /// The socket exists, and nobody listens on it.
     Refused,
+}
+
+impl Absence {
+    /// Looks at what is at the path of a socket. Of a socket it cannot tell whether it may be used, nor whether somebody
+    /// listens.
+    pub(crate) fn of(socket: &Path) -> Option<Self> {
+        match fs::metadata(socket) {
+            Ok(found) if found.file_type().is_socket() => None,
+            Ok(found) if found.is_dir() => Some(Self::Folder),
+            Ok(_) => Some(Self::NotSocket),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(Self::OutOfReach),
+            Err(_) => Some(Self::NoSocket),
+        }
+    }
 }
 
 impl fmt::Display for Absence {
@@ -25,6 +51,9 @@ impl fmt::Display for Absence {
         f.write_str(match self {
             Self::NoSocket => "there is no socket",
             Self::Forbidden => "this user may not use the socket",
+            Self::OutOfReach => "this user may not enter the folder of the socket",
+            Self::Folder => "that is a folder and no socket",
+            Self::NotSocket => "that is no socket",
             Self::Refused => "nobody listens on the socket",
         })
     }
@@ -40,6 +69,16 @@ pub enum EngineError {
         host: String,
         /// What about it is not supported.
         scheme: String,
+    },
+    /// `DOCKER_HOST` names a socket whose path the system does not take.
+    #[error("DOCKER_HOST={host} cannot be used: its path has {length} bytes, and a socket's has at most {limit}")]
+    TooLong {
+        /// The value.
+        host: String,
+        /// The path's length in bytes.
+        length: usize,
+        /// The longest that there may be.
+        limit: usize,
     },
     /// Nobody could be reached.
     #[error("no Docker engine at {endpoint}: {absence}")]
@@ -83,6 +122,18 @@ pub enum EngineError {
         /// The engine's own words.
         message: String,
     },
+    /// What answered is no Docker engine.
+    #[error("what listens at {endpoint} does not answer as a Docker engine does ({call}): {answer}")]
+    Foreign {
+        /// Where an engine was looked for.
+        endpoint: String,
+        /// What was asked.
+        call: String,
+        /// The HTTP status.
+        status: u16,
+        /// What came, in a few words.
+        answer: String,
+    },
     /// The image that a call was about does not exist.
     #[error("the Docker engine has no image {image}")]
     NoImage {
@@ -117,8 +168,21 @@ impl EngineError {
             Self::Absent { absence: Absence::NoSocket | Absence::Refused, .. } => {
                 Some("start the engine (for example: systemctl start docker), or set DOCKER_HOST to its socket")
             }
+            Self::TooLong { .. } => Some("make a symbolic link to the socket, and set DOCKER_HOST to unix://LINK"),
             Self::Absent { absence: Absence::Forbidden, .. } => Some(
                 "add this user to the socket's group (usually: docker) and log in again, or run as a user who may use it",
+            ),
+            Self::Absent { absence: Absence::OutOfReach, .. } => {
+                Some("the socket is another user's; set DOCKER_HOST to one that this user may use, or unset it")
+            }
+            Self::Absent { absence: Absence::Folder, .. } => Some(
+                "docker makes such a folder where a missing socket is mounted into a container; start the engine first, or set DOCKER_HOST to its socket",
+            ),
+            Self::Absent { absence: Absence::NotSocket, .. } => {
+                Some("set DOCKER_HOST to the engine's socket, or unset it to use the usual one")
+            }
+            Self::Foreign { .. } | Self::Answer { .. } => Some(
+                "see whether an engine listens there (docker info); DOCKER_HOST names another, unset it means the usual one",
             ),
             Self::NoAnswer { .. } | Self::Broken { .. } => {
                 Some("see whether the engine is well (docker info), then try again")
@@ -126,11 +190,10 @@ impl EngineError {
             Self::NotPulled { failure: PullFailure::Denied, .. } => {
                 Some("log in to the registry (docker login), then try again")
             }
-            Self::Answer { .. }
-            | Self::Refused { .. }
-            | Self::NoImage { .. }
-            | Self::NotPulled { .. }
-            | Self::NoTag { .. } => None,
+            Self::Refused { status: UNAVAILABLE, .. } => {
+                Some("see whether the engine is well (docker info), then try again")
+            }
+            Self::Refused { .. } | Self::NoImage { .. } | Self::NotPulled { .. } | Self::NoTag { .. } => None,
         }
     }
 
@@ -138,9 +201,10 @@ impl EngineError {
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::NoAnswer { .. } | Self::Broken { .. } => true,
-            Self::Refused { status, .. } => *status == 503,
+            Self::Refused { status, .. } | Self::Foreign { status, .. } => *status == UNAVAILABLE,
             Self::NotPulled { failure, .. } => *failure == PullFailure::Unreachable,
             Self::Unsupported { .. }
+            | Self::TooLong { .. }
             | Self::Absent { .. }
             | Self::Answer { .. }
             | Self::NoImage { .. }
@@ -154,7 +218,11 @@ impl EngineError {
         let answer = |call, reason: String| Self::Answer { call, reason };
         match error {
             BollardError::DockerResponseServerError { status_code, message } => {
-                Self::Refused { call, status: status_code, message: message.trim().to_owned() }
+                let (status, message) = (status_code, message.trim().to_owned());
+                match foreign(status, &message) {
+                    Some(answer) => Self::Foreign { endpoint: endpoint.to_owned(), call, status, answer },
+                    None => Self::Refused { call, status, message },
+                }
             }
             BollardError::SocketNotFoundError(_) => {
                 Self::Absent { endpoint: endpoint.to_owned(), absence: Absence::NoSocket }
@@ -166,6 +234,17 @@ impl EngineError {
                 None => Self::Broken { call, source: innermost(error) },
             },
         }
+    }
+}
+
+/// Says what a refusal consists of that no engine can have written: an engine always gives a reason, as JSON.
+fn foreign(status: u16, message: &str) -> Option<String> {
+    match message {
+        "" => Some(format!("status {status} and nothing else")),
+        // Go's own server, where nobody serves the path.
+        "404 page not found" => Some(message.to_owned()),
+        _ if message.starts_with('<') => Some(format!("status {status} and a page of HTML")),
+        _ => None,
     }
 }
 

@@ -107,7 +107,25 @@ async fn a_socket_without_a_listener_is_an_absent_engine() {
 #[tokio::test]
 async fn a_file_that_is_no_socket_is_an_absent_engine() {
     let error = Engine::connect(&Endpoint::Unix(PathBuf::from("/dev/null"))).version().await.unwrap_err();
-    insta::assert_snapshot!(error, @"no Docker engine at unix:///dev/null: nobody listens on the socket");
+    insta::assert_snapshot!(error, @"no Docker engine at unix:///dev/null: that is no socket");
+    insta::assert_snapshot!(error.advice().unwrap(), @"set DOCKER_HOST to the engine's socket, or unset it to use the usual one");
+    let fake = Fake::new(vec![]);
+    let error = Engine::connect(&Endpoint::Unix(fake.folder.path().to_owned())).version().await.unwrap_err();
+    insta::assert_snapshot!(fake.chain(&error), @"no Docker engine at unix://FOLDER: that is a folder and no socket");
+    insta::assert_snapshot!(error.advice().unwrap(), @"docker makes such a folder where a missing socket is mounted into a container; start the engine first, or set DOCKER_HOST to its socket");
+}
+
+#[tokio::test]
+async fn a_socket_in_a_folder_that_this_user_may_not_enter_is_out_of_reach() {
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        return as_somebody_else("a_socket_in_a_folder_that_this_user_may_not_enter_is_out_of_reach");
+    }
+    let fake = Fake::new(vec![]);
+    std::fs::set_permissions(fake.folder.path(), PermissionsExt::from_mode(0o000)).unwrap();
+    let error = fake.engine().version().await.unwrap_err();
+    std::fs::set_permissions(fake.folder.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    insta::assert_snapshot!(fake.chain(&error), @"no Docker engine at unix://FOLDER/docker.sock: this user may not enter the folder of the socket");
+    insta::assert_snapshot!(error.advice().unwrap(), @"the socket is another user's; set DOCKER_HOST to one that this user may use, or unset it");
 }
 
 #[tokio::test]
@@ -176,6 +194,22 @@ async fn an_answer_that_is_no_json_makes_no_sense() {
     let fake = Fake::new(vec![http("200 OK", "<html>proxy</html>")]);
     let error = fake.engine().version().await.unwrap_err();
     insta::assert_snapshot!(fake.chain(&error), @"the Docker engine gave an answer that makes no sense (version): expected value at line 1 column 1");
+}
+
+#[tokio::test]
+async fn what_answers_without_a_reason_is_no_engine() {
+    let page = "<html><body><h1>403 Forbidden</h1>Request forbidden by administrative rules.</body></html>";
+    let answers = [("404 Not Found", page), ("503 Service Unavailable", ""), ("404 Not Found", "404 page not found\n")];
+    let fake = Fake::new(answers.map(|(status, body)| http(status, body)).into());
+    let error = fake.engine().image(&image()).await.unwrap_err();
+    insta::assert_snapshot!(fake.chain(&error), @"what listens at unix://FOLDER/docker.sock does not answer as a Docker engine does (inspect image docker.io/library/aicage:codex-debian): status 404 and a page of HTML");
+    insta::assert_snapshot!(error.advice().unwrap(), @"see whether an engine listens there (docker info); DOCKER_HOST names another, unset it means the usual one");
+    assert!(!error.is_temporary());
+    let error = fake.engine().version().await.unwrap_err();
+    insta::assert_snapshot!(fake.chain(&error), @"what listens at unix://FOLDER/docker.sock does not answer as a Docker engine does (version): status 503 and nothing else");
+    assert!(error.is_temporary());
+    let error = fake.engine().ping().await.unwrap_err();
+    insta::assert_snapshot!(fake.chain(&error), @"what listens at unix://FOLDER/docker.sock does not answer as a Docker engine does (ping): 404 page not found");
 }
 
 #[tokio::test]
