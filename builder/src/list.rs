@@ -6,6 +6,7 @@ mod rows;
 use console::exit::Exit;
 use console::failure::Failure;
 use console::progress::{Event, Mode, Progress};
+use console::signals::EndingSignals;
 use domain::name::AgentName;
 use domain::plan::{Action, PlanError, plan};
 use domain::recipe::label;
@@ -15,7 +16,6 @@ use engine::{Endpoint, Engine, EngineError};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use home::Roots;
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::answer;
 use crate::cli::Listing;
@@ -32,13 +32,10 @@ const LOOKS_AT_ONCE: usize = 8;
 
 /// Looks at every image and prints what is found.
 pub(crate) async fn list(listing: &Listing) -> Result<Exit, Failure> {
-    let bug = |error: std::io::Error| Failure::new(Exit::Bug, &error);
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(bug)?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(bug)?;
+    let mut signals = EndingSignals::listen().map_err(|error| Failure::new(Exit::Bug, &error))?;
     let rows = tokio::select! {
         rows = look_at_all(listing) => rows?,
-        _ = interrupted.recv() => return Err(Failure::of(Exit::Interrupted, "interrupted")),
-        _ = terminated.recv() => return Err(Failure::of(Exit::Interrupted, "interrupted")),
+        () = signals.next() => return Err(Failure::of(Exit::Interrupted, "interrupted")),
     };
     answer::print(listing.output, || rows::text(&rows, Timestamp::now()), || rows::json(&rows))?;
     Ok(Exit::Done)

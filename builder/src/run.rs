@@ -8,13 +8,13 @@ use console::exit::Exit;
 use console::failure::Failure;
 use console::masking::{Hidden, credentials};
 use console::progress::{Event, Mode, Progress};
+use console::signals::EndingSignals;
 use domain::plan::{Action, BuildPlan, Footing, check_platform, plan};
 use domain::target::{Target, TargetImage};
 use engine::Endpoint;
 use home::{ImageKey, Lock, Roots};
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::answer;
 use crate::certificates;
@@ -40,9 +40,7 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Carries out a command line and prints its answer.
 pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
-    let bug = |error: std::io::Error| Failure::new(Exit::Bug, &error);
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(bug)?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(bug)?;
+    let mut signals = EndingSignals::listen().map_err(|error| Failure::new(Exit::Bug, &error))?;
     let progress = Progress::new(command_line.progress, &command_line.terminal);
     let switching = Cell::new(false);
     let finished = {
@@ -52,8 +50,7 @@ pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
         loop {
             tokio::select! {
                 result = &mut work => break Some(result),
-                _ = interrupted.recv() => {}
-                _ = terminated.recv() => {}
+                () = signals.next() => {}
             }
             // What is nearly done is done in a moment; who asks twice does not want to wait for it.
             if !switching.get() || told {

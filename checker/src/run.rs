@@ -1,18 +1,16 @@
 //! The straight line: request, definitions, attempts, findings, report.
 
-use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use console::signals::EndingSignals;
 use domain::name::AgentName;
 use domain::version::{FailedAttempt, Place, VersionFinding, VersionReport};
 use futures_util::StreamExt as _;
-use futures_util::future::select_all;
 use futures_util::stream;
 use home::{Home, LoadError, Roots, list_agents, load_agent};
 use jiff::Timestamp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::environment::Environment;
@@ -144,19 +142,6 @@ async fn until_a_signal(
         () = signals.next() => {}
     }
     Err(CheckError::Interrupted)
-}
-
-/// The signals that end a run early, listened to from when this is made.
-struct EndingSignals([Signal; 3]);
-
-impl EndingSignals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
-    }
-
-    async fn next(&mut self) {
-        select_all(self.0.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
-    }
 }
 
 async fn look_at_all(

@@ -12,5 +12,6 @@ pub mod masking;
 pub mod panics;
 pub mod printable;
 pub mod progress;
+pub mod signals;
 mod stderr;
 pub mod terminal;

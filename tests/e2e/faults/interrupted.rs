@@ -1,5 +1,6 @@
 //! A person or a program that stops a build.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aicage_tests::running::{LIMIT, Running, runs, wait_for};
@@ -10,6 +11,8 @@ use super::state;
 on_every_engine!(
     ctrl_c_ends_the_step_and_changes_nothing,
     a_polite_end_is_an_interruption_too,
+    the_loss_of_the_terminal_is_an_interruption_too,
+    a_loss_of_the_terminal_that_is_ignored_is_none,
     an_interrupted_first_build_leaves_nothing_but_its_log,
     a_builder_that_is_killed_takes_its_step_along,
     an_interruption_at_the_end_comes_before_or_after_the_switch,
@@ -59,6 +62,37 @@ fn a_polite_end_is_an_interruption_too(engine: Engine) {
     interrupt(&story, "TERM");
     assert_eq!(state(&story), before);
     story.plan(["--exit-code"]).expect(4);
+}
+
+fn the_loss_of_the_terminal_is_an_interruption_too(engine: Engine) {
+    let story = Story::new(engine);
+    story.build::<&str>([]).expect(0);
+    let before = state(&story);
+    interrupt(&story, "HUP");
+    assert_eq!(state(&story), before);
+}
+
+fn a_loss_of_the_terminal_that_is_ignored_is_none(engine: Engine) {
+    let story = Story::new(engine);
+    let gate = story.folder().join("gate");
+    let wait = format!("until [ -e '{}' ]; do sleep 0.05; done", gate.display());
+    story
+        .write("version.sh", format!("#!/usr/bin/env bash\necho > '{}.reached'\n{wait}\necho 1.0.0\n", gate.display()));
+    let plan = story.command("plan");
+    // As nohup does, which would also write a file.
+    let mut ignoring = Command::new("sh");
+    ignoring.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(plan.get_program()).args(plan.get_args());
+    for (name, value) in plan.get_envs() {
+        match value {
+            Some(value) => ignoring.env(name, value),
+            None => ignoring.env_remove(name),
+        };
+    }
+    let planner = Running::start(&mut ignoring);
+    wait_for("the script", || gate.with_extension("reached").exists().then_some(()));
+    planner.signal("HUP");
+    std::fs::write(gate, "").unwrap();
+    planner.end().expect(0);
 }
 
 fn an_interrupted_first_build_leaves_nothing_but_its_log(engine: Engine) {
