@@ -1,5 +1,7 @@
 //! Why a solve failed, read from what the engine says of it.
 
+use std::error::Error;
+
 use tonic::{Code, Status};
 
 use crate::config::ConfigError;
@@ -47,8 +49,8 @@ pub enum SolveError {
     #[error("{0}")]
     ContextChanged(String),
     /// The connection to the engine broke.
-    #[error("the connection to the engine was lost")]
-    Lost(#[source] Status),
+    #[error("the connection to the engine was lost: {0}")]
+    Lost(String),
     /// A Dockerfile says something that cannot be done: it cannot be read, or names what is not there.
     #[error("{name}: {message}")]
     Dockerfile {
@@ -139,7 +141,7 @@ pub(crate) fn failure(observer: &Observer, lowered: &[Lowered], doing: Option<St
         return error;
     }
     if is_lost(&status) {
-        return SolveError::Lost(status);
+        return SolveError::Lost(innermost(&status));
     }
     let is_denied = status.code() == Code::Unauthenticated;
     let trouble = if is_denied { Trouble::Denied } else { trouble(status.message()) };
@@ -196,6 +198,12 @@ fn trouble(message: &str) -> Trouble {
     }
 }
 
+/// Returns the cause that says what happened; tonic and hyper write the layers above it for programmers.
+fn innermost(status: &Status) -> String {
+    let causes = std::iter::successors(status.source(), |cause: &&dyn Error| Error::source(*cause));
+    causes.last().map_or_else(|| status.message().to_owned(), ToString::to_string)
+}
+
 fn is_lost(status: &Status) -> bool {
     let text = status.message();
     matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal)
@@ -236,6 +244,17 @@ mod tests {
         }
         assert!(missing_secret("no secret is here: not found").is_none());
         assert!(missing_secret("docker.io/library/secret: not found").is_none());
+    }
+
+    #[test]
+    fn a_lost_connection_is_told_by_what_broke_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("transport error")]
+        struct Transport(#[source] std::io::Error);
+        let broken = Transport(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        let lost = |status| failure(&Observer::new(false), &[], None, status).to_string();
+        insta::assert_snapshot!(lost(Status::from_error(Box::new(broken))), @"the connection to the engine was lost: broken pipe");
+        insta::assert_snapshot!(lost(Status::unavailable("connection closed")), @"the connection to the engine was lost: connection closed");
     }
 
     #[test]
