@@ -165,7 +165,7 @@ impl Progress {
                 Clock::system(),
                 terminal.colour,
                 Box::new(|| (Box::new(Screen::of_stderr()), Box::new(|| screen::room(crate::terminal::size())))),
-                Box::new(stderr::write),
+                Box::new(stderr::write_as_it_is),
             )),
             Mode::Plain | Mode::Auto => View::Plain(Mutex::new(Plain::new(Clock::system(), Box::new(stderr::write)))),
         };

@@ -16,12 +16,14 @@ pub(crate) fn set_live(bar: Option<ProgressBar>) {
 /// Writes `bytes`. A closed or full standard error is nobody's failure: there is no place left to complain.
 pub(crate) fn write(bytes: &[u8]) {
     let live = LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let write = || {
-        let mut stderr = std::io::stderr().lock();
-        let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
-    };
     match live {
-        Some(bar) => bar.suspend(write),
-        None => write(),
+        Some(bar) => bar.suspend(|| write_as_it_is(bytes)),
+        None => write_as_it_is(bytes),
     }
+}
+
+/// Writes `bytes` for whoever draws, and has taken the drawn lines away.
+pub(crate) fn write_as_it_is(bytes: &[u8]) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(bytes).and_then(|()| stderr.flush());
 }

@@ -58,10 +58,12 @@ impl Live {
             stderr::set_live(Some(bar.clone()));
             show.bar = Some(bar);
         }
-        match (said, &show.bar) {
-            (Some(said), Some(bar)) => bar.println(said),
-            (Some(said), None) => (show.sink)(format!("{said}\n").as_bytes()),
-            (None, _) => {}
+        let Some(line) = said.map(|said| said + "\n") else { return };
+        let Show { bar, sink, .. } = &mut *show;
+        match bar {
+            // The library's own way of printing fills the line with blanks and writes no line end.
+            Some(bar) => bar.suspend(|| sink(line.as_bytes())),
+            None => sink(line.as_bytes()),
         }
     }
 

@@ -200,8 +200,8 @@ fn only_the_last_lines_are_kept() {
     ");
 }
 
-/// Plays the story on a terminal of 60 by 12 and returns what stands on it before and after its end.
-fn on_a_terminal(end: impl FnOnce(&Hand, &Live)) -> (String, String) {
+/// Plays the story on a terminal of 60 by 12 and returns what stands on it before and after its end, and every byte.
+fn on_a_terminal(end: impl FnOnce(&Hand, &Live)) -> (String, String, String) {
     let (hand, paper) = (Hand::new(), Paper::default());
     let term = InMemoryTerm::new(12, 60);
     let canvas = paper.clone();
@@ -217,12 +217,12 @@ fn on_a_terminal(end: impl FnOnce(&Hand, &Live)) -> (String, String) {
     };
     let before = picture();
     end(&hand, &live);
-    (before, picture())
+    (before, picture(), paper.text())
 }
 
 #[test]
 fn a_terminal_shows_what_runs_beneath_what_is_done() {
-    let (before, after) = on_a_terminal(|hand, live| {
+    let (before, after, bytes) = on_a_terminal(|hand, live| {
         end(hand, |event| live.show(event));
         live.finish();
         live.show(Event::Note("too late"));
@@ -244,17 +244,31 @@ fn a_terminal_shows_what_runs_beneath_what_is_done() {
       Failed  [codex] install.sh  6.0s: exit code: 1\nand more
       Failed  3 steps, 1 cached, 1 failed in 6.2s
     ");
+    // In a copy of it, or in a file that a terminal is recorded in, each has a line of its own and nothing behind it.
+    let behind_escapes = |line: &str| {
+        let last = line.rsplit_once("\u{1b}[").map_or(line, |(_, rest)| rest);
+        last.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(['A', 'B', 'K']).to_owned()
+    };
+    let lines: Vec<_> = bytes.split_inclusive('\n').map(behind_escapes).collect();
+    insta::assert_snapshot!(lines.concat().replace(' ', "·"), @r"
+    waiting·for·another·run
+    by·the·way
+    ····Done··[debian]·bookworm··6.2s
+    ··Cached··definition
+    ··Failed··[codex]·install.sh··6.0s:·exit·code:·1\nand·more
+    ··Failed··3·steps,·1·cached,·1·failed·in·6.2s
+    ");
 }
 
 #[test]
 fn a_run_that_was_stopped_leaves_no_picture() {
-    let (_, after) = on_a_terminal(|_, live| live.finish());
+    let (_, after, _) = on_a_terminal(|_, live| live.finish());
     insta::assert_snapshot!(after, @"
     waiting for another run
     by the way
      Stopped  2 steps, 2 not done in 1.2s
     ");
-    let (_, after) = on_a_terminal(|_, live| assert!(live.clear()));
+    let (_, after, _) = on_a_terminal(|_, live| assert!(live.clear()));
     insta::assert_snapshot!(after, @"
     waiting for another run
     by the way
