@@ -19,7 +19,7 @@ pub struct TerminalEnvironment<'a> {
     pub no_color: Option<&'a OsStr>,
     /// `CI`: a machine reads along where it is set, not empty and not `false`.
     pub ci: Option<&'a OsStr>,
-    /// `TERM`: `dumb` has neither colour nor a cursor that moves.
+    /// `TERM`: `dumb` has neither colour nor a cursor that moves; of a terminal without a name neither is known.
     pub term: Option<&'a OsStr>,
 }
 
@@ -52,7 +52,7 @@ impl Terminal {
             return Self::file();
         };
         let is_set = |value: Option<&OsStr>| value.is_some_and(|value| !value.is_empty());
-        let dumb = environment.term.is_some_and(|term| term == "dumb");
+        let dumb = environment.term.is_none_or(|term| term.is_empty() || term == "dumb");
         let ci = is_set(environment.ci) && environment.ci.is_some_and(|ci| ci != "false");
         Self {
             is_terminal: true,
@@ -90,6 +90,7 @@ mod tests {
     fn the_environment_takes_colour_and_movement_away() {
         assert_eq!(judged("xterm", "", ""), (true, true));
         assert_eq!(judged("dumb", "", ""), (false, false));
+        assert_eq!(judged("", "", ""), (false, false));
         assert_eq!(judged("xterm", "true", ""), (true, false));
         assert_eq!(judged("xterm", "false", ""), (true, true));
         assert_eq!(judged("xterm", "", "1"), (false, true));
@@ -102,6 +103,8 @@ mod tests {
 
     #[test]
     fn a_terminal_without_room_is_not_drawn_on() {
-        assert!(!Terminal::judge(TerminalEnvironment::default(), Some((19, 30))).live);
+        let environment = TerminalEnvironment { term: Some(OsStr::new("xterm")), ..TerminalEnvironment::default() };
+        assert!(!Terminal::judge(environment, Some((19, 30))).live);
+        assert!(Terminal::judge(environment, Some((20, 30))).live);
     }
 }
