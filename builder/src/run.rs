@@ -170,7 +170,9 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
     let carried_out = carry_out(target, &plan, &observation, means).await;
     means.progress.finish();
     let report = Report { target, plan: &plan, world, built: &carried_out? };
+    let image = target.images.last().expect("a target has an image").image.familiar();
     answer::print(command_line.output, || report.text(), || report.json("build"))
+        .map_err(|failure| failure.hint(format!("{image} is current all the same")))
 }
 
 async fn look_ahead(target: &Target, doors: &Doors) -> Result<Prospect, Failure> {
@@ -238,7 +240,8 @@ pub(crate) fn save(saving: &Saving) -> Result<Exit, Failure> {
     let next = format!("aicage-builder build --image {name}");
     let text = || format!("{name} is saved in {}\n  to build it: {next}\n", path.display());
     let document = || json!({ "schemaVersion": SCHEMA_VERSION, "command": "save", "name": name, "file": path, "buildCommand": next });
-    answer::print(saving.output, text, document)?;
+    answer::print(saving.output, text, document)
+        .map_err(|failure| failure.hint(format!("{name} is saved all the same")))?;
     Ok(Exit::Done)
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use console::answer::AnswerError;
 use console::exit::Exit;
 use console::failure::Failure;
 use home::LoadError;
@@ -17,8 +18,8 @@ pub(crate) enum CheckError {
     Definition(#[from] LoadError),
     #[error("the look-ups cannot be run")]
     Start(#[source] io::Error),
-    #[error("the answer cannot be written")]
-    Answer(#[source] io::Error),
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -31,7 +32,8 @@ impl CheckError {
             Self::Definition(error) => {
                 error.hint().into_iter().fold(Failure::new(Exit::Definition, self), Failure::hint)
             }
-            Self::Start(_) | Self::Answer(_) => Failure::new(Exit::Bug, self),
+            Self::Start(_) => Failure::new(Exit::Bug, self),
+            Self::Answer(_) => Failure::new(Exit::TryAgain, self),
             Self::Interrupted => Failure::new(Exit::Interrupted, self),
         }
     }

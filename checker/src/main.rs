@@ -56,10 +56,9 @@ fn version(arguments: VersionArguments, terminal: &Terminal) -> Result<Exit, Che
         teller.tell(finding, is_only);
     })?;
     match (teller.error, format) {
-        (Some(error), _) => Err(error),
-        (None, Format::Json) => answer::print_json(&report),
-        (None, Format::Text) => Ok(()),
+        (Some(error), _) => return Err(error.into()),
+        (None, Format::Json) => answer::print_json(&report)?,
+        (None, Format::Text) => {}
     }
-    .map_err(CheckError::Answer)?;
     Ok(teller.exit)
 }

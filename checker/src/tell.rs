@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use console::answer;
+use console::answer::{self, AnswerError};
 use console::exit::Exit;
 use console::failure::Failure;
 use console::terminal::Terminal;
@@ -17,7 +17,7 @@ pub(crate) struct Teller<'a> {
     /// The exit code that what was told so far asks for.
     pub(crate) exit: Exit,
     /// Why an answer could not be written.
-    pub(crate) error: Option<io::Error>,
+    pub(crate) error: Option<AnswerError>,
 }
 
 impl<'a> Teller<'a> {

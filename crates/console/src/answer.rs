@@ -8,14 +8,19 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::printable::{escape, escape_lines};
 
+/// Says that standard output cannot be written to, for instance because the disk is full.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer cannot be written to standard output")]
+pub struct AnswerError(#[from] io::Error);
+
 /// Writes `text` and a line end, if it has none.
 ///
 /// A reader that has heard enough and closed the pipe is no failure. Characters that a terminal would act on are
 /// written as `\u{…}`.
 ///
 /// # Errors
-/// When standard output cannot be written to for any other reason, such as a full disk.
-pub fn print(text: &str) -> io::Result<()> {
+/// [`AnswerError`] when standard output cannot be written to for any other reason.
+pub fn print(text: &str) -> Result<(), AnswerError> {
     let text = escape_lines(text);
     let end = if text.ends_with('\n') { "" } else { "\n" };
     write(format!("{text}{end}").as_bytes())
@@ -43,8 +48,8 @@ pub fn table<const COLUMNS: usize>(rows: impl IntoIterator<Item = [String; COLUM
 ///
 /// # Errors
 /// As [`print`]; and when `document` cannot be JSON, such as a map whose keys are not strings.
-pub fn print_json<T: Serialize>(document: &T) -> io::Result<()> {
-    let text = serde_json::to_string_pretty(document)?;
+pub fn print_json<T: Serialize>(document: &T) -> Result<(), AnswerError> {
+    let text = serde_json::to_string_pretty(document).map_err(io::Error::from)?;
     write(format!("{}\n", escape_json(&text)).as_bytes())
 }
 
@@ -68,11 +73,16 @@ pub(crate) fn escape_json(text: &str) -> String {
     escaped + rest
 }
 
-fn write(bytes: &[u8]) -> io::Result<()> {
+fn write(bytes: &[u8]) -> Result<(), AnswerError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    judged(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// Says whether the answer did not get out. A reader that has heard enough and closed the pipe is no failure.
+pub(crate) fn judged(written: io::Result<()>) -> Result<(), AnswerError> {
+    match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        result => Ok(result?),
     }
 }
 
