@@ -2,6 +2,9 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use console::exit::Exit;
@@ -44,19 +47,26 @@ pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
     let progress = Progress::new(command_line.progress, &command_line.terminal);
     let switching = Cell::new(false);
     let finished = {
-        let work = straight_line(command_line, &progress, &switching);
-        tokio::pin!(work);
-        let mut told = false;
+        let mut line = pin!(straight_line(command_line, &progress, &switching));
+        let stopping = Cell::new(false);
+        let mut work = pin!(poll_fn(|context| match line.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            // Of several images, the next one is not begun.
+            Poll::Pending if stopping.get() && !switching.get() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }));
         loop {
             tokio::select! {
-                result = &mut work => break Some(result),
+                finished = &mut work => break finished,
                 () = signals.next() => {}
             }
             // What is nearly done is done in a moment; who asks twice does not want to wait for it.
-            if !switching.get() || told {
+            if !switching.get() || stopping.replace(true) {
                 break None;
             }
-            told = true;
+            progress.show(Event::Note(
+                "note: the image is getting its name; interrupt again to stop without waiting for that",
+            ));
         }
     };
     match finished {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use aicage_tests::running::{Running, wait_for};
 use aicage_tests::{Engine, Ran, Story, run};
 
 use crate::proxy::{Fault, Proxy};
@@ -56,6 +57,26 @@ fn an_engine_that_goes_away_before_the_name_moves_leaves_the_old_image() {
 fn an_engine_that_freezes_at_the_switch_is_given_up_on() {
     let (story, ran) = second_build_over(Engine::Docker26, NAMING, Fault::Freeze);
     ran.expect(75);
+    works_again(&story);
+}
+
+#[test]
+fn who_interrupts_a_frozen_switch_is_told_that_once_more_ends_it() {
+    let story = Story::new(Engine::Docker26);
+    story.build::<&str>([]).expect(0);
+    let proxy = Proxy::new(Engine::Docker26.socket(), "-staging/tag", Fault::Freeze);
+    let mut build = story.command("build");
+    let builder = Running::start(build.args(["--agent-version", "2.0.0"]).env("DOCKER_HOST", proxy.host()));
+    wait_for("the switch", || proxy.has_broken().then_some(()));
+    builder.signal("INT");
+    assert!(builder.says("note: the image is getting its name; interrupt again to stop without waiting for that"));
+    builder.signal("INT");
+    let ran = builder.end().expect(130);
+    assert!(
+        ran.stderr.contains("error: interrupted while the image got its name\nhint: run it again"),
+        "{}",
+        ran.stderr
+    );
     works_again(&story);
 }
 

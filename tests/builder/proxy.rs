@@ -20,6 +20,7 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct Proxy {
     folder: tempfile::TempDir,
+    wire: Arc<Mutex<Wire>>,
 }
 
 #[derive(Debug)]
@@ -37,13 +38,19 @@ impl Proxy {
         let listener = UnixListener::bind(folder.path().join("sock")).unwrap();
         let wire = Wire { word: word.as_bytes().to_vec(), fault, broken: false, open: Vec::new() };
         let wire = Arc::new(Mutex::new(wire));
+        let same = wire.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                connect(&engine, client, &wire);
+                connect(&engine, client, &same);
             }
         });
-        Self { folder }
+        Self { folder, wire }
+    }
+
+    /// Says whether it has seen its word.
+    pub(crate) fn has_broken(&self) -> bool {
+        self.wire.lock().unwrap().broken
     }
 
     /// Returns the value of `DOCKER_HOST` that leads through it.
