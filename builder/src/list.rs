@@ -93,7 +93,7 @@ async fn look_at(candidate: Candidate, walks: &Walks, doors: &Doors) -> Result<R
         Ok(prospect) => prospect,
         Err(error) => return Ok(row(State::Refused { because: chain(&error) })),
     };
-    let world = observe(&target, prospect, doors).await?.world;
+    let world = observe(&target, prospect, doors, None).await?.world;
     let is_there = world.images.last().is_some_and(|image| image.image.is_some());
     let plan = match plan(&target, &world) {
         Ok(plan) => plan,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use console::progress::Progress;
 use domain::digest::Digest;
 use domain::image::ImageRef;
 use domain::name::AgentName;
@@ -20,7 +21,7 @@ use crate::cli::Surroundings;
 use crate::folders::{FolderError, Folders, Walks};
 use crate::records;
 use crate::remotes::Remotes;
-use crate::versions::{Checker, Versions};
+use crate::versions::{Checker, Versions, told};
 
 /// Everything that can be looked at.
 pub(crate) struct Doors {
@@ -97,10 +98,15 @@ pub(crate) async fn look_ahead(target: &Target, walks: &Walks) -> Result<Prospec
     try_join_all(target.images.iter().map(|image| walks.of(image))).await.map(Prospect)
 }
 
-/// Looks at everything else about `target`.
-pub(crate) async fn observe(target: &Target, prospect: Prospect, doors: &Doors) -> Result<Observation, EngineError> {
+/// Looks at everything else about `target`. What takes long is told to `progress`, if there is one.
+pub(crate) async fn observe(
+    target: &Target,
+    prospect: Prospect,
+    doors: &Doors,
+    progress: Option<&Progress>,
+) -> Result<Observation, EngineError> {
     let images = try_join_all((0..target.images.len()).map(|index| look_at(target, index, doors)));
-    let (images, version, platform) = tokio::join!(images, version_of(target, doors), doors.platform());
+    let (images, version, platform) = tokio::join!(images, version_of(target, doors, progress), doors.platform());
     let Prospect(folders) = prospect;
     let images = images?
         .into_iter()
@@ -111,11 +117,17 @@ pub(crate) async fn observe(target: &Target, prospect: Prospect, doors: &Doors) 
     Ok(Observation { world, folders })
 }
 
-async fn version_of(target: &Target, doors: &Doors) -> VersionFact {
+async fn version_of(target: &Target, doors: &Doors, progress: Option<&Progress>) -> VersionFact {
     match (target.installs(), &target.chosen_version) {
         (None, _) => VersionFact::NotAsked,
         (Some(_), Some(version)) => VersionFact::Chosen(version.clone()),
-        (Some(agent), None) => doors.versions.of(&agent.name).await,
+        (Some(agent), None) => {
+            let look = doors.versions.of(&agent.name);
+            match progress {
+                Some(progress) => told(&agent.name, look, progress).await,
+                None => look.await,
+            }
+        }
     }
 }
 

@@ -109,9 +109,12 @@ async fn straight_line(
     match command_line.task {
         Task::Plan { exit_code } => {
             let prospect = look_ahead(&target, &doors).await?;
-            let observation = observe(&target, prospect, &doors).await.map_err(|error| failures::of_engine(&error))?;
+            let observation = observe(&target, prospect, &doors, Some(progress))
+                .await
+                .map_err(|error| failures::of_engine(&error))?;
             let plan = plan(&target, &observation.world).map_err(|error| failures::of_plan(&error))?;
             show_notices(&plan, progress);
+            progress.finish();
             let built = BTreeMap::new();
             let report = Report { target: &target, plan: &plan, world: &observation.world, built: &built };
             answer::print(command_line.output, || report.text(), || report.json("plan"))?;
@@ -173,7 +176,8 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
     if has_waited {
         prospect = look_ahead(target, doors).await?;
     }
-    let observation = observe(target, prospect, doors).await.map_err(|error| failures::of_engine(&error))?;
+    let observation =
+        observe(target, prospect, doors, Some(means.progress)).await.map_err(|error| failures::of_engine(&error))?;
     let world = &observation.world;
     let plan = plan(target, world).map_err(|error| failures::of_plan(&error))?;
     show_notices(&plan, means.progress);

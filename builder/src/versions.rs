@@ -1,9 +1,11 @@
 //! Asking `aicage-checker`, which stands beside this program, for an agent's version.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use console::progress::{Event, Progress};
 use domain::name::AgentName;
 use domain::version::{FailedAttempt, Place, VersionReport};
 use domain::world::VersionFact;
@@ -30,6 +32,24 @@ pub(crate) struct Checker {
     pub(crate) began: Instant,
     /// Whether it may keep what it finds for later runs.
     pub(crate) is_recording: bool,
+}
+
+/// How long a look for a version goes on before people are told of it; most take a tenth of a second.
+const QUIET_LIMIT: Duration = Duration::from_secs(1);
+
+/// What a look for a version is called where steps are told apart.
+const LOOK: &str = "version";
+
+/// Waits for a look for an agent's version, and tells of it as of a step when it takes a while.
+pub(crate) async fn told<T>(agent: &AgentName, look: impl Future<Output = T>, progress: &Progress) -> T {
+    let mut look = pin!(look);
+    if let Ok(found) = tokio::time::timeout(QUIET_LIMIT, &mut look).await {
+        return found;
+    }
+    progress.show(Event::StepStarted { id: LOOK, name: &format!("look for the version of {agent}") });
+    let found = look.await;
+    progress.show(Event::StepDone { id: LOOK });
+    found
 }
 
 /// The versions of some agents, asked for in one call when the first is wanted.

@@ -6,5 +6,6 @@ mod definitions;
 mod faults;
 mod hostile;
 mod offline;
+mod looks;
 mod proxy;
 mod rules;
