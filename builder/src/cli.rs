@@ -18,6 +18,7 @@ use domain::name::{AgentName, BaseName, ExtensionName, ImageName};
 use domain::request::{BaseChoice, ExtensionChoice, Wanted, WantedAgent};
 use domain::version::AgentVersion;
 use home::Home;
+use jiff::Timestamp;
 
 use crate::secrets::{SecretSource, Secrets};
 
@@ -304,7 +305,7 @@ pub(crate) struct CommandLine {
     pub(crate) progress: Mode,
     pub(crate) terminal: Terminal,
     pub(crate) around: Surroundings,
-    pub(crate) source_date_epoch: Option<i64>,
+    pub(crate) source_date_epoch: Option<Timestamp>,
     pub(crate) proxies: Proxies,
 }
 
@@ -312,12 +313,8 @@ pub(crate) struct CommandLine {
 ///
 /// On a mistake or a request for help, says so and returns the exit code to end with.
 pub(crate) fn read() -> Result<Command, Exit> {
-    let matches = command().try_get_matches_from(std::env::args_os());
-    let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches)).map_err(|error| {
-        // Neither stream can be written to when this fails; the exit code still tells.
-        let _ = error.print();
-        if error.use_stderr() { Exit::Usage } else { Exit::Done }
-    })?;
+    let matches = console::arguments::read(command())?;
+    let arguments = Arguments::from_arg_matches(&matches).map_err(|error| console::arguments::say(&error))?;
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let terminal = terminal(&variable);
     let refused = |message: String| {
@@ -325,9 +322,9 @@ pub(crate) fn read() -> Result<Command, Exit> {
         Exit::Usage
     };
     let command = interpret(arguments, &variable).map_err(refused)?;
-    let filter = text(variable("AICAGE_LOG"));
+    let filter = text(&variable, "AICAGE_LOG").map_err(refused)?;
     match filter.map(|filter| console::logging::init(Some(&filter))) {
-        Some(Err(error)) => Err(refused(error.to_string())),
+        Some(Err(error)) => Err(refused(format!("AICAGE_LOG is {error}"))),
         Some(Ok(())) | None => Ok(command),
     }
 }
@@ -336,8 +333,10 @@ fn command() -> clap::Command {
     Arguments::command().after_help(Exit::help())
 }
 
-fn text(value: Option<OsString>) -> Option<String> {
-    value.and_then(|value| value.into_string().ok())
+/// Returns a variable that is read as text. One that is none must not be taken for one that is not set.
+fn text(variable: &dyn Fn(&str) -> Option<OsString>, name: &str) -> Result<Option<String>, String> {
+    let text = variable(name).map(OsString::into_string);
+    text.transpose().map_err(|_| format!("the variable {name} is not UTF-8 text"))
 }
 
 fn terminal(variable: &dyn Fn(&str) -> Option<OsString>) -> Terminal {
@@ -413,14 +412,11 @@ fn interpret_image(
     if let (Asked::Wanted(Wanted::Base(_)), Some(version)) = (&asked, &version) {
         return Err(format!("version {version} is asked for and no agent; name one"));
     }
-    let source_date_epoch = match text(variable("SOURCE_DATE_EPOCH")) {
-        Some(seconds) => {
-            let number =
-                seconds.parse().map_err(|_| format!("SOURCE_DATE_EPOCH is not a number of seconds: {seconds:?}"))?;
-            Some(number)
-        }
-        None => None,
+    let time = |seconds: String| {
+        let time = seconds.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        time.ok_or_else(|| format!("SOURCE_DATE_EPOCH is no time in seconds since 1970: {seconds:?}"))
     };
+    let source_date_epoch = text(variable, "SOURCE_DATE_EPOCH")?.map(time).transpose()?;
     Ok(Command::Image(Box::new(CommandLine {
         task,
         asked,
@@ -436,20 +432,23 @@ fn interpret_image(
         terminal: terminal(variable),
         around: build.around.interpret(build.ca_cert, variable)?,
         source_date_epoch,
-        proxies: proxies(variable),
+        proxies: proxies(variable)?,
     })))
 }
 
 /// Reads the proxies in both spellings; the lower-case one wins, as it does for curl.
-fn proxies(variable: &dyn Fn(&str) -> Option<OsString>) -> Proxies {
-    let either = |name: &str| text(variable(name).or_else(|| variable(&name.to_uppercase()))).unwrap_or_default();
-    Proxies {
-        http: either("http_proxy"),
-        https: either("https_proxy"),
-        ftp: either("ftp_proxy"),
-        all: either("all_proxy"),
-        none: either("no_proxy"),
-    }
+fn proxies(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Proxies, String> {
+    let either = |name: &str| match text(variable, name)? {
+        Some(value) => Ok::<_, String>(value),
+        None => Ok(text(variable, &name.to_uppercase())?.unwrap_or_default()),
+    };
+    Ok(Proxies {
+        http: either("http_proxy")?,
+        https: either("https_proxy")?,
+        ftp: either("ftp_proxy")?,
+        all: either("all_proxy")?,
+        none: either("no_proxy")?,
+    })
 }
 
 #[cfg(test)]

@@ -121,16 +121,12 @@ async fn straight_line(
             Ok(if exit_code && plan.has_work() { Exit::WorkWaiting } else { Exit::Done })
         }
         Task::Build => {
-            let created = match command_line.source_date_epoch {
-                Some(seconds) => Timestamp::from_second(seconds).map_err(|error| Failure::new(Exit::Usage, &error))?,
-                None => Timestamp::now(),
-            };
             let means = Means {
                 doors: &doors,
                 progress,
                 circumstances: Circumstances {
                     proxies: command_line.proxies.clone(),
-                    created: created.to_string(),
+                    created: command_line.source_date_epoch.unwrap_or_else(Timestamp::now).to_string(),
                     no_cache: command_line.options.no_cache,
                     cache_mounts: command_line.options.cache_mounts,
                 },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::OsStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use console::exit::Exit;
 use domain::name::AgentName;
 use home::{Home, Roots};
@@ -105,6 +105,14 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Reads the process's arguments and the variables that stand for options.
+///
+/// On a mistake or a request for help, says so and returns the exit code to end with.
+pub(crate) fn read() -> Result<Cli, Exit> {
+    let matches = console::arguments::read(Cli::command())?;
+    Cli::from_arg_matches(&matches).map_err(|error| console::arguments::say(&error))
+}
+
 /// Says that the user's folders cannot be told.
 #[derive(Debug, thiserror::Error)]
 #[error("the home folder is not known: set HOME, or give both --home and --custom")]
@@ -150,8 +158,6 @@ impl VersionArguments {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-
-    use clap::CommandFactory as _;
 
     use super::*;
 

@@ -4,6 +4,18 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// Variables with proxies.
+pub(crate) const PROXIES: [&str; 8] =
+    ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
+
+/// The variable that names the engine.
+pub(crate) const ENGINE: &str = "DOCKER_HOST";
+
+/// Says that a variable that decides where a look goes cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the variable {0} is not UTF-8 text")]
+pub(crate) struct NoText(String);
+
 /// The variables whose names and values are text.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
@@ -16,9 +28,20 @@ impl std::fmt::Debug for Environment {
 
 impl Environment {
     /// Takes the variables.
-    pub(crate) fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
-        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        Self(variables.filter_map(text).collect())
+    ///
+    /// # Errors
+    /// [`NoText`] when one of those that decide where a look goes is no text.
+    pub(crate) fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<Self, NoText> {
+        let mut texts = BTreeMap::new();
+        for (name, value) in variables {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => drop(texts.insert(name, value)),
+                // With it left out, a look would go elsewhere, and nobody would know.
+                (Ok(name), Err(_)) if name == ENGINE || PROXIES.contains(&name.as_str()) => return Err(NoText(name)),
+                _ => {}
+            }
+        }
+        Ok(Self(texts))
     }
 
     /// Returns a variable that is set to something.

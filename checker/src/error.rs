@@ -8,12 +8,15 @@ use console::failure::Failure;
 use home::LoadError;
 
 use crate::cli::NoHome;
+use crate::environment::NoText;
 
 /// Says why there is no report. A version that was not found is none of these: the report says so.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckError {
     #[error(transparent)]
     Home(#[from] NoHome),
+    #[error(transparent)]
+    Environment(#[from] NoText),
     #[error(transparent)]
     Definition(#[from] LoadError),
     #[error("the look-ups cannot be run")]
@@ -28,7 +31,7 @@ impl CheckError {
     /// Returns the failure to show, with its exit code.
     pub(crate) fn failure(&self) -> Failure {
         match self {
-            Self::Home(_) => Failure::new(Exit::Usage, self),
+            Self::Home(_) | Self::Environment(_) => Failure::new(Exit::Usage, self),
             Self::Definition(error) => {
                 error.hint().into_iter().fold(Failure::new(Exit::Definition, self), Failure::hint)
             }

@@ -14,7 +14,6 @@ mod venue;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use console::answer;
 use console::exit::Exit;
 use console::terminal::{Terminal, TerminalEnvironment};
@@ -26,7 +25,10 @@ use crate::tell::Teller;
 
 fn main() -> ExitCode {
     console::panics::exit_as_bug();
-    let Cli { command: Command::Version(arguments) } = Cli::parse();
+    let Cli { command: Command::Version(arguments) } = match cli::read() {
+        Ok(read) => read,
+        Err(exit) => return exit.into(),
+    };
     let variable = |name| std::env::var_os(name);
     let (no_color, ci, term) = (variable("NO_COLOR"), variable("CI"), variable("TERM"));
     let terminal = Terminal::of_stderr(TerminalEnvironment {
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
 fn version(arguments: VersionArguments, terminal: &Terminal) -> Result<Exit, CheckError> {
     let format = arguments.format;
     let request = arguments.request(std::env::var_os("HOME").map(PathBuf::from))?;
-    let environment = Environment::of(std::env::vars_os());
+    let environment = Environment::of(std::env::vars_os())?;
     let mut teller = Teller::new(format, terminal);
     let report = run::check(&request, environment, secrets::hidden(std::env::vars_os()), |finding, is_only| {
         teller.tell(finding, is_only);

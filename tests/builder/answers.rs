@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::process::Command;
 
-use aicage_tests::{Engine, Story, run};
+use aicage_tests::{Engine, Story, program, run};
 
 /// Returns what is said when standard output is a full disk.
 fn said(command: &mut Command, code: i32) -> String {
@@ -25,4 +25,12 @@ fn a_build_whose_answer_is_lost_says_that_the_image_is_current() {
     error: the answer cannot be written to standard output
       caused by: No space left on device (os error 28)
     ");
+}
+
+#[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    for name in ["aicage-builder", "aicage-checker"] {
+        let text = said(Command::new(program(name)).arg("--help"), 75);
+        assert!(text.starts_with("error: the answer cannot be written to standard output\n"), "{name}: {text}");
+    }
 }

@@ -3,9 +3,10 @@
 
 mod answers;
 mod definitions;
+mod environment;
 mod faults;
 mod hostile;
-mod offline;
 mod looks;
+mod offline;
 mod proxy;
 mod rules;

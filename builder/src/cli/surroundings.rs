@@ -80,7 +80,7 @@ impl SurroundingArguments {
             ca_cert: ca_cert.filter(|value| !value.is_empty()),
             definitions: folder(self.definitions),
             home: self.home.interpret(variable)?,
-            docker_host: text(variable("DOCKER_HOST")),
+            docker_host: text(variable, "DOCKER_HOST")?,
             docker_config,
             system_certificates: variable("SSL_CERT_FILE").map(PathBuf::from),
         })

@@ -1,3 +1,5 @@
+use std::os::unix::ffi::OsStringExt as _;
+
 use domain::request::Repositories;
 
 use super::*;
@@ -98,6 +100,34 @@ fn proxies_are_read_in_both_cases_and_lower_case_wins() {
     let variables = [("HOME", "/h"), ("HTTP_PROXY", "upper"), ("http_proxy", "lower"), ("NO_PROXY", "n")];
     let proxies = read_with("aicage-builder plan codex --base x", &variables).unwrap().proxies;
     assert_eq!((proxies.http.as_str(), proxies.none.as_str()), ("lower", "n"));
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_not_taken_for_none() {
+    let bytes = OsString::from_vec(b"unix:///\xff".to_vec());
+    let arguments = |name: &str| {
+        let matches = command().try_get_matches_from("aicage-builder plan codex --base x".split(' ')).unwrap();
+        let variable = |asked: &str| match asked {
+            "HOME" => Some(OsString::from("/h")),
+            _ => (asked == name).then(|| bytes.clone()),
+        };
+        interpret(Arguments::from_arg_matches(&matches).unwrap(), &variable).map(drop)
+    };
+    for name in ["DOCKER_HOST", "SOURCE_DATE_EPOCH", "https_proxy", "NO_PROXY"] {
+        assert_eq!(arguments(name), Err(format!("the variable {name} is not UTF-8 text")));
+    }
+    assert_eq!(arguments("DOCKER_CONFIG"), Ok(()));
+}
+
+#[test]
+fn a_time_that_cannot_be_one_names_its_variable() {
+    let read =
+        |seconds| read_with("aicage-builder build codex --base x", &[("HOME", "/h"), ("SOURCE_DATE_EPOCH", seconds)]);
+    assert_eq!(read("1700000000").unwrap().source_date_epoch, Timestamp::from_second(1_700_000_000).ok());
+    for seconds in ["soon", "1.5", "99999999999999"] {
+        let said = format!("SOURCE_DATE_EPOCH is no time in seconds since 1970: {seconds:?}");
+        assert_eq!(read(seconds).unwrap_err(), said);
+    }
 }
 
 #[test]

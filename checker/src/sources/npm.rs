@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
-        Environment::of(variables.iter().map(|(name, value)| (name.into(), value.into())))
+        Environment::of(variables.iter().map(|(name, value)| (name.into(), value.into()))).unwrap()
     }
 
     fn configuration(npmrc: &str, variables: &[(&str, &str)]) -> NpmConfiguration {

@@ -255,7 +255,8 @@ mod tests {
         let of_file = ("PIP_CONFIG_FILE", file.to_str().unwrap());
         let none = ("XDG_CONFIG_DIRS", folder.path().to_str().unwrap());
         let all = [variables, &[of_file, none]].concat();
-        PipConfiguration::load(&Environment::of(all.iter().map(|(name, value)| (name.into(), value.into())))).unwrap()
+        let environment = Environment::of(all.iter().map(|(name, value)| (name.into(), value.into()))).unwrap();
+        PipConfiguration::load(&environment).unwrap()
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::Means;
 use super::image::PullError;
 use super::outcome::{End, OUTPUT_LIMIT_BYTES, Outcome, OutcomeError, Tail};
 use super::script::{self, ScriptError, without_carriage_returns};
+use crate::environment::{ENGINE, PROXIES};
 
 /// The most that is copied into a container, in bytes. Version scripts need themselves and at most a small file.
 const COPIED_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
@@ -36,10 +37,6 @@ const CERTIFICATE_VARIABLES: [&str; 7] = [
     "GIT_SSL_CAINFO",
     "CARGO_HTTP_CAINFO",
 ];
-
-/// Variables with proxies, which are handed on.
-const PROXY_VARIABLES: [&str; 8] =
-    ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
 /// How much longer the container's own clock lets the script run than ours; it only counts when we are killed.
 const LAST_RESORT: Duration = Duration::from_secs(3);
@@ -69,9 +66,9 @@ pub(super) enum ContainerError {
 pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Result<AgentVersion, ContainerError> {
     // A missing script is told as such, not as what bash makes of it.
     script::text(&agent.folder.join(VERSION_SCRIPT))?;
-    let endpoint = Endpoint::find(means.environment.get("DOCKER_HOST")).map_err(ContainerError::Engine)?;
+    let endpoint = Endpoint::find(means.environment.get(ENGINE)).map_err(ContainerError::Engine)?;
     let mut environment: Vec<_> =
-        PROXY_VARIABLES.iter().filter_map(|name| Some(format!("{name}={}", means.environment.get(name)?))).collect();
+        PROXIES.iter().filter_map(|name| Some(format!("{name}={}", means.environment.get(name)?))).collect();
     let files = archive(&agent.folder, means.certificates.as_deref())?;
     if means.certificates.is_some() {
         environment.extend(CERTIFICATE_VARIABLES.iter().map(|name| format!("{name}={FOLDER}/{CERTIFICATES}")));
@@ -108,7 +105,7 @@ pub(super) async fn look(agent: &Agent, limit: Duration, means: &Means) -> Resul
 
 /// Says whether there is an engine to ask for a container.
 pub(super) fn has_engine(means: &Means) -> bool {
-    let found = Endpoint::find(means.environment.get("DOCKER_HOST"));
+    let found = Endpoint::find(means.environment.get(ENGINE));
     found.is_ok_and(|Endpoint::Unix(socket)| socket.exists())
 }
 

@@ -19,7 +19,7 @@ pub struct FilterError {
     /// The text.
     pub filter: String,
     #[source]
-    source: ParseError,
+    source: Option<ParseError>,
 }
 
 /// Sends the log to standard error from now on, one short line per event; only warnings and errors without a filter.
@@ -39,7 +39,13 @@ fn targets(filter: Option<&str>) -> Result<Targets, FilterError> {
     match filter.map(str::trim) {
         None | Some("") => Ok(Targets::new().with_default(LevelFilter::WARN)),
         Some(filter) => {
-            filter.parse().map_err(|source| FilterError { filter: filter.chars().take(100).collect(), source })
+            let mistaken = |source| FilterError { filter: filter.chars().take(100).collect(), source };
+            // The library takes a word that is no level for a module of which everything is logged.
+            let is_clear = |part: &str| part.contains('=') || part.trim().parse::<LevelFilter>().is_ok();
+            if !filter.split(',').all(is_clear) {
+                return Err(mistaken(None));
+            }
+            filter.parse().map_err(|source| mistaken(Some(source)))
         }
     }
 }
@@ -75,6 +81,7 @@ mod tests {
         for filter in [None, Some(""), Some("debug"), Some("console=trace,info"), Some("off")] {
             assert!(targets(filter).is_ok(), "{filter:?}");
         }
+        assert!(targets(Some("loud")).is_err() && targets(Some("info,loud")).is_err());
         let mistake = targets(Some("console=loud")).unwrap_err();
         insta::assert_snapshot!(mistake, @r#"not a log filter: "console=loud"; write a level (error, warn, info, debug, trace, off), or MODULE=LEVEL, joined by commas"#);
     }
