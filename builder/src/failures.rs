@@ -135,7 +135,18 @@ pub(crate) fn of_solve(error: &SolveError) -> Failure {
         SolveError::Engine { trouble: Trouble::Denied, .. } => {
             Failure::new(Exit::Authentication, error).hint("log in to the base's registry with `docker login`")
         }
-        SolveError::Engine { .. } => Failure::new(Exit::StepFailed, error),
+        SolveError::Engine { trouble: Trouble::Absent, .. } => {
+            Failure::new(Exit::Definition, error).hint("check the spelling, or pick another --base")
+        }
+        SolveError::Engine { trouble: Trouble::Temporary, .. } => Failure::new(Exit::TryAgain, error)
+            .hint("the engine fetches this by itself: try again later; where pulls are counted, `docker login` may allow more"),
+        SolveError::Engine { trouble: Trouble::Untrusted, .. } => Failure::new(Exit::Absent, error).hint(
+            "the engine fetches this by itself, with its own certificates: put the authority's as ca.crt into /etc/docker/certs.d/HOST:PORT where it runs",
+        ),
+        SolveError::Engine { trouble: Trouble::Cleartext, .. } => Failure::new(Exit::Absent, error).hint(
+            "the engine fetches this by itself: name the registry in insecure-registries of its daemon.json, or give it TLS",
+        ),
+        SolveError::Engine { trouble: Trouble::Other, .. } => Failure::new(Exit::StepFailed, error),
         SolveError::CacheDamaged(_) => Failure::new(Exit::TryAgain, error).hint("run it again with --no-cache"),
         SolveError::Abandoned(_) | SolveError::ContextChanged(_) | SolveError::Lost(_) => {
             Failure::new(Exit::TryAgain, error).hint("run it again")

@@ -14,6 +14,8 @@ on_every_engine!(
     a_named_base_is_a_tag_in_the_repository_of_bases,
     an_image_is_kept_while_the_registry_of_its_base_is_out_of_reach,
     without_its_registry_a_base_is_the_engines_own_copy_or_nothing,
+    a_pinned_base_that_its_registry_has_not_is_absent,
+    a_pinned_base_that_cannot_be_fetched_now_is_worth_another_try,
     a_registry_that_never_answers_holds_nothing_up_for_long,
     a_password_in_the_config_opens_the_registry,
     a_password_from_a_helper_opens_the_registry,
@@ -231,6 +233,32 @@ fn without_its_registry_a_base_is_the_engines_own_copy_or_nothing(engine: Engine
     assert!(ran.stderr.contains(&note), "{}", ran.stderr);
     assert_eq!(published.says(), "one");
     assert!(story.plan(["--exit-code"]).expect(0).stdout.contains("is kept as it is"));
+}
+
+/// Returns the command that builds on the base of a digest that its registry does not have.
+fn on_unknown_digest(published: &Published) -> Command {
+    let pinned = format!("{}@sha256:{}", published.repository(), "2".repeat(64));
+    let mut command = published.story.bare("build");
+    command.args(["--base", "debian", "--base-image", &pinned]);
+    command
+}
+
+fn a_pinned_base_that_its_registry_has_not_is_absent(engine: Engine) {
+    let published = Published::start(engine, None);
+    let ran = run(&mut on_unknown_digest(&published)).expect(3);
+    assert!(ran.stderr.contains(": not found\nhint: check the spelling, or pick another --base\n"), "{}", ran.stderr);
+    assert!(engine.image(&published.story.image()).is_none());
+}
+
+fn a_pinned_base_that_cannot_be_fetched_now_is_worth_another_try(engine: Engine) {
+    let published = Published::start(engine, None);
+    published.gate.set(State::Busy);
+    let ran = run(&mut on_unknown_digest(&published)).expect(75);
+    assert!(
+        ran.stderr.contains(": 429 Too Many Requests\nhint: the engine fetches this by itself: "),
+        "{}",
+        ran.stderr
+    );
 }
 
 fn a_registry_that_never_answers_holds_nothing_up_for_long(engine: Engine) {

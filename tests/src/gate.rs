@@ -16,7 +16,12 @@ pub enum State {
     Shut,
     /// A connection on which nobody answers.
     Silent,
+    /// A registry of which too much was asked.
+    Busy,
 }
+
+/// What a busy registry answers, in clear also to whoever greets it with TLS, as Go's own server does.
+const BUSY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// A gate on a loopback port of its own.
 #[derive(Debug, Clone)]
@@ -42,6 +47,7 @@ impl Gate {
                     State::Narrow(limit) => join(guest, TcpStream::connect(&behind).unwrap(), limit),
                     State::Shut => drop(guest),
                     State::Silent => waiting.push(guest),
+                    State::Busy => refuse(guest),
                 }
             }
         });
@@ -52,6 +58,12 @@ impl Gate {
     pub fn set(&self, state: State) {
         *self.state.lock().unwrap() = state;
     }
+}
+
+fn refuse(mut guest: TcpStream) {
+    // The question is read first: closing before it is would reset the connection, and the answer with it.
+    let _ = guest.read(&mut [0; 64 * 1024]);
+    let _ = guest.write_all(BUSY);
 }
 
 fn join(guest: TcpStream, host: TcpStream, limit_bytes: usize) {

@@ -88,6 +88,14 @@ pub enum SolveError {
 pub enum Trouble {
     /// It said that credentials are missing or wrong.
     Denied,
+    /// It has no such image.
+    Absent,
+    /// It said that it is overloaded or broken, or that too much was pulled.
+    Temporary,
+    /// Its certificate is not one that the engine trusts.
+    Untrusted,
+    /// It speaks no TLS, which the engine wants of it.
+    Cleartext,
     /// It did not answer.
     Unreachable,
     /// Nothing that is known.
@@ -106,7 +114,9 @@ impl ServeError {
             Self::Frontend(name, status) => match failure(observer, lowered, None, status) {
                 // Before there is a graph, only loading and looking up have vertices that can fail. With none of them
                 // to blame, what is left is what the file says.
-                SolveError::Engine { message, trouble: Trouble::Other, .. } if observer.failed().is_none() => {
+                SolveError::Engine { message, trouble: Trouble::Other | Trouble::Absent, .. }
+                    if observer.failed().is_none() =>
+                {
                     SolveError::Dockerfile { name, message: message.trim().to_owned() }
                 }
                 error => error,
@@ -189,11 +199,25 @@ fn trouble(message: &str) -> Trouble {
         "authentication required",
         "insufficient_scope",
     ];
+    const TEMPORARY: [&str; 6] = [
+        "429 Too Many Requests",
+        "toomanyrequests: ",
+        "500 Internal Server Error",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+    ];
+    const CLEARTEXT: [&str; 2] =
+        ["server gave HTTP response to HTTPS client", "first record does not look like a TLS handshake"];
     const UNREACHABLE: [&str; 3] = ["failed to do request: ", "dial tcp ", "TLS handshake timeout"];
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     match message {
         _ if says(&DENIED) => Trouble::Denied,
+        _ if says(&TEMPORARY) => Trouble::Temporary,
+        _ if says(&["x509: "]) => Trouble::Untrusted,
+        _ if says(&CLEARTEXT) => Trouble::Cleartext,
         _ if says(&UNREACHABLE) => Trouble::Unreachable,
+        _ if is_absent(message) => Trouble::Absent,
         _ => Trouble::Other,
     }
 }
@@ -202,6 +226,14 @@ fn trouble(message: &str) -> Trouble {
 fn innermost(status: &Status) -> String {
     let causes = std::iter::successors(status.source(), |cause: &&dyn Error| Error::source(*cause));
     causes.last().map_or_else(|| status.message().to_owned(), ToString::to_string)
+}
+
+/// Says whether a message ends with `HOST/REPOSITORY…: not found`, as that of an image does; a file's begins with `/`.
+fn is_absent(message: &str) -> bool {
+    let name = message.trim_end().strip_suffix(": not found").and_then(|rest| rest.split_whitespace().next_back());
+    name.and_then(|name| name.split_once('/')).is_some_and(|(host, _)| {
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c))
+    })
 }
 
 fn is_lost(status: &Status) -> bool {
@@ -264,6 +296,31 @@ mod tests {
         assert_eq!(trouble("pull access denied: 401 Unauthorized"), Trouble::Denied);
         let refused = r#"failed to do request: Head "http://127.0.0.1:1/v2/a/manifests/b": dial tcp 127.0.0.1:1: connect: connection refused"#;
         assert_eq!(trouble(refused), Trouble::Unreachable);
-        assert_eq!(trouble("docker.io/library/nothing: not found"), Trouble::Other);
+    }
+
+    #[test]
+    fn what_a_registry_does_to_the_engines_fetch_is_told_apart() {
+        let pinned = "127.0.0.1:5000/x/base@sha256:2222: not found";
+        let of_base = format!("failed to resolve source metadata for 127.0.0.1:5000/x/base@sha256:2222: {pinned}");
+        let absent = [pinned, &of_base, "docker.io/library/nothing:x: not found", "[::1]:5000/x: not found"];
+        assert!(absent.iter().all(|message| trouble(message) == Trouble::Absent));
+        let file = r#"failed to calculate checksum of ref a::b: "/x/y": not found"#;
+        let others = [file, "/x/y: not found", "snapshot a does not exist: not found", "secret a/b"];
+        assert!(others.iter().all(|message| trouble(message) == Trouble::Other));
+        // 26.1 and 28.5, then 20.10.
+        let limited =
+            "unexpected status from HEAD request to https://box/v2/x/manifests/sha256:22: 429 Too Many Requests";
+        let broken = "pulling from host box failed with status code [manifests sha256:22]: 503 Service Unavailable";
+        assert_eq!([trouble(limited), trouble(broken)], [Trouble::Temporary; 2]);
+        let hub = "httpReadSeeker: failed open: toomanyrequests: You have reached your unauthenticated pull rate limit";
+        assert_eq!(trouble(hub), Trouble::Temporary);
+        let head = |why: &str| {
+            trouble(&format!(r#"failed to do request: Head "https://box/v2/x/manifests/sha256:22": {why}"#))
+        };
+        for why in ["x509: certificate signed by unknown authority", "tls: failed to verify certificate: x509: x"] {
+            assert_eq!(head(why), Trouble::Untrusted, "{why}");
+        }
+        assert_eq!(head("http: server gave HTTP response to HTTPS client"), Trouble::Cleartext);
+        assert_eq!(head("EOF"), Trouble::Unreachable);
     }
 }

@@ -190,6 +190,9 @@ impl EngineError {
             Self::NotPulled { failure: PullFailure::Denied, .. } => {
                 Some("log in to the registry (docker login), then try again")
             }
+            Self::NotPulled { failure: PullFailure::Untrusted, .. } => Some(
+                "the engine pulls with its own certificates: put the authority's as ca.crt into /etc/docker/certs.d/HOST:PORT where it runs",
+            ),
             Self::Refused { status: UNAVAILABLE, .. } => {
                 Some("see whether the engine is well (docker info), then try again")
             }

@@ -53,6 +53,8 @@ pub enum PullFailure {
     Denied,
     /// The registry did not answer, or is too busy.
     Unreachable,
+    /// The registry's certificate is not one that the engine trusts.
+    Untrusted,
     /// Something else, such as a full disk.
     Other,
 }
@@ -62,7 +64,7 @@ impl PullFailure {
     fn of(message: &str, status: Option<u16>) -> Self {
         const DENIED: [&str; 5] =
             ["unauthorized", "no basic auth credentials", "denied", "forbidden", "authorization failed"];
-        const UNREACHABLE: [&str; 11] = [
+        const UNREACHABLE: [&str; 13] = [
             "dial tcp",
             "connection re",
             "no such host",
@@ -73,11 +75,15 @@ impl PullFailure {
             "toomanyrequests",
             "bad gateway",
             "service unavailable",
+            "internal server error",
+            "gateway timeout",
             "eof",
         ];
         let message = message.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-        if says(&DENIED) {
+        if says(&["x509: "]) {
+            Self::Untrusted
+        } else if says(&DENIED) {
             Self::Denied
         } else if status == Some(404) || says(&["manifest unknown", "not found"]) {
             Self::Absent
@@ -176,6 +182,9 @@ mod tests {
         assert_eq!(of("manifest for box/none:x not found: manifest unknown", 404), PullFailure::Absent);
         let refused = "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused";
         assert_eq!(of(refused, 500), PullFailure::Unreachable);
+        let unknown =
+            "Get \"https://box/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority";
+        assert_eq!(of(unknown, 500), PullFailure::Untrusted);
         assert_eq!(PullFailure::of("write /var/lib/x: no space left on device", None), PullFailure::Other);
     }
 
