@@ -28,6 +28,7 @@ use jiff::Timestamp;
 
 use crate::failures;
 use crate::folders::Folders;
+use crate::logins::Logins;
 use crate::lower::{self, BUILDER_VERSION, CERTIFICATES, Circumstances, Places, Stage};
 use crate::observe::Doors;
 use crate::records;
@@ -209,7 +210,8 @@ async fn make(
     // An image that a killed run left under the staging name would lose it to the new one, and stay without any.
     let (_, connected) = tokio::join!(clear(wanted, engine), BuildKit::connect(&means.doors.buildkit));
     let buildkit = connected.map_err(|error| failures::of_connect(&error))?;
-    let session = Session::open(&buildkit, random_id(), services(job, recipe, means))
+    let logins = Arc::new(Logins::new(means.doors.registry.clone()));
+    let session = Session::open(&buildkit, random_id(), services(job, recipe, means, &logins))
         .await
         .map_err(|error| failures::of_connect(&error))?;
     let staging = wanted.staging();
@@ -221,7 +223,7 @@ async fn make(
         match solve(&buildkit, &session, &stage, &mut witness).await {
             Ok(solved) => parts.extend(parts_of(&stage, solved)),
             Err(error) => {
-                let mut failure = not_built(wanted, failures::of_solve(&error));
+                let mut failure = not_built(wanted, logins.explain(failures::of_solve(&error)));
                 failure.details = failure.details.map(|details| witness.masked(&details));
                 failure.message = witness.masked(&failure.message);
                 failed = Some(failure);
@@ -351,7 +353,7 @@ fn not_built(wanted: &TargetImage, mut failure: Failure) -> Failure {
     failure
 }
 
-fn services(job: &Job<'_>, recipe: &Recipe, means: &Means<'_>) -> Services {
+fn services(job: &Job<'_>, recipe: &Recipe, means: &Means<'_>, logins: &Arc<Logins>) -> Services {
     let mut contexts: BTreeMap<String, Arc<Context>> = BTreeMap::new();
     for (folders, layer) in job.folders.iter().zip(&recipe.ingredients.layers) {
         let kind: &LayerKind = &layer.kind;
@@ -363,18 +365,16 @@ fn services(job: &Job<'_>, recipe: &Recipe, means: &Means<'_>) -> Services {
     Services {
         contexts,
         secrets,
-        credentials: credentials(means),
+        credentials: credentials(logins.clone()),
         shared_key: Digest::of(job.wanted().image.to_string().as_bytes()).hex(),
     }
 }
 
-fn credentials(means: &Means<'_>) -> Arc<buildkit::session::FindCredentials> {
-    let registry = means.doors.registry.clone();
+fn credentials(logins: Arc<Logins>) -> Arc<buildkit::session::FindCredentials> {
     Arc::new(move |host: String| {
-        let registry = registry.clone();
+        let logins = logins.clone();
         Box::pin(async move {
-            let found = registry.credentials(&host).await.map_err(|error| error.to_string())?;
-            Ok(match found {
+            Ok(match logins.of(&host).await {
                 None => RegistryCredentials::default(),
                 Some(Credential::Password { username, password }) => RegistryCredentials { username, secret: password },
                 // The engine takes a secret without a user for an identity token.

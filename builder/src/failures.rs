@@ -8,7 +8,7 @@ use console::failure::Failure;
 use domain::plan::PlanError;
 use domain::target::TargetError;
 use domain::version::FailedAttempt;
-use engine::EngineError;
+use engine::{EngineError, PullFailure};
 use home::{DiskError, LoadError, SaveError};
 
 use crate::again::last_lines;
@@ -58,6 +58,7 @@ pub(crate) fn of_engine(error: &EngineError) -> Failure {
     let exit = match error {
         _ if error.is_temporary() => Exit::TryAgain,
         EngineError::Unsupported { .. } | EngineError::TooLong { .. } => Exit::Usage,
+        EngineError::NotPulled { failure: PullFailure::Denied, .. } => Exit::Authentication,
         _ => Exit::Absent,
     };
     let failure = Failure::new(exit, error);

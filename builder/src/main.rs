@@ -8,6 +8,7 @@ mod execute;
 mod failures;
 mod folders;
 mod list;
+mod logins;
 mod lower;
 mod observe;
 mod once;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::execute::{Built, Means, announce};
 use crate::failures;
+use crate::logins::Logins;
 use crate::switch::switch;
 
 /// How engines call the time in which a layer's bytes come.
@@ -34,9 +35,9 @@ pub(crate) async fn pull(wanted: &TargetImage, digest: Digest, means: &Means<'_>
     let mut watcher = Watcher::new(means.progress, &mut log, &name);
     watcher.write(&json!({ "status": "pulling", "id": pinned }));
     let pulled = async {
-        let credential = doors.registry.credentials(pinned.repository().registry()).await;
-        let credential = credential.map_err(|error| Failure::new(Exit::Authentication, &error))?;
-        let failed = |error: EngineError| failures::of_engine(&error);
+        let logins = Logins::new(doors.registry.clone());
+        let credential = logins.of(pinned.repository().registry()).await;
+        let failed = |error: EngineError| logins.explain(failures::of_engine(&error));
         let pulling = doors.engine.pull(&pinned, credential.as_ref(), |event| watcher.see(&event));
         pulling.await.map_err(failed)?;
         // Asked at once: with containerd's store, each answer takes an engine some ten milliseconds.

@@ -19,6 +19,7 @@ on_every_engine!(
     a_registry_that_never_answers_holds_nothing_up_for_long,
     a_password_in_the_config_opens_the_registry,
     a_password_from_a_helper_opens_the_registry,
+    what_is_public_needs_no_helper,
     a_wrong_password_is_told_and_loses_nothing,
 );
 
@@ -300,6 +301,16 @@ fn a_password_from_a_helper_opens_the_registry(engine: Engine) {
     published.configure(&json!({ "credsStore": "no-such-helper" }));
     let ran = run(published.story.command("build").args(["--force"]).env("PATH", &path)).expect(7);
     assert!(ran.stderr.contains("no-such-helper"), "{}", ran.stderr);
+    // Nor to the engine, which fetches what is pinned without a look before.
+    let ran = run(on_unknown_digest(&published).arg("--force")).expect(7);
+    assert!(ran.stderr.contains("\nhint: install docker-credential-no-such-helper, "), "{}", ran.stderr);
+}
+
+fn what_is_public_needs_no_helper(engine: Engine) {
+    let published = Published::start(engine, None);
+    published.configure(&json!({ "credsStore": "no-such-helper" }));
+    published.story.build::<&str>([]).expect(0);
+    assert_eq!(published.says(), "one");
 }
 
 fn a_wrong_password_is_told_and_loses_nothing(engine: Engine) {

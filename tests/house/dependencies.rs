@@ -26,9 +26,8 @@ const ROOMS: [Room; 9] = [
 ];
 
 /// Crates that speak a protocol, and the one room that speaks it with them.
-const SPEAKERS: [(&str, &str); 7] = [
+const SPEAKERS: [(&str, &str); 6] = [
     ("bollard", "crates/engine"),
-    ("docker_credential", "crates/registry"),
     ("bollard-buildkit-proto", "crates/buildkit"),
     ("tonic", "crates/buildkit"),
     ("tonic-health", "crates/buildkit"),

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use domain::credential::Credential;
 use domain::image::ImageRef;
-use engine::Engine;
+use engine::{Engine, EngineError, PullFailure};
 use registry::{Registry, RegistryOptions};
 use tokio::sync::OnceCell;
 
@@ -73,9 +73,15 @@ impl CheckerImage {
         let pulled = self.pulled.get_or_init(async || {
             let image: ImageRef =
                 self.name.parse().map_err(|error| format!("{} cannot be pulled: {error}", self.name))?;
-            let credential = credential(&image, means).await?;
+            let (credential, why_none) = match credential(&image, means).await {
+                Ok(credential) => (credential, None),
+                Err(why) => (None, Some(why)),
+            };
             let pulled = engine.pull(&image, credential.as_ref(), drop).await;
-            pulled.map_err(|error| told(error.to_string(), error.advice()))
+            pulled.map_err(|error| match (&error, why_none) {
+                (EngineError::NotPulled { failure: PullFailure::Denied, .. }, Some(why)) => format!("{error}; {why}"),
+                _ => told(error.to_string(), error.advice()),
+            })
         });
         tokio::select! {
             pulled = pulled => pulled.clone().map_err(PullError),

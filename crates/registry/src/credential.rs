@@ -1,20 +1,12 @@
 //! Credentials, as the docker command's config has them.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
 use domain::credential::Credential;
-use serde_json::Value;
 
+use crate::config::{CONFIG_FILE, Config, server};
 use crate::keychain;
-
-/// The file within the config folder.
-const CONFIG_FILE: &str = "config.json";
-
-/// The key that stands for Docker Hub in the config (docker/cli, `IndexServer`).
-const HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// Says why configured credentials could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,56 +52,23 @@ impl CredentialError {
     }
 }
 
-/// Looks up the credentials of `registry` in the config in `folder`.
+/// Looks up the credentials of `registry` in the config in `folder`, as the docker command does.
 ///
-/// A program named for the registry in `credHelpers` goes first, then what stands in the config itself, then the
-/// program in `credsStore`. A program may take as long as `limit`. No config is no credentials.
+/// A program named for the registry in `credHelpers` is asked, else the one in `credsStore`; what stands in the config
+/// itself counts where there is no program, or it fails. A program may take as long as `limit`. No config is no
+/// credentials.
 pub(crate) async fn look_up(
     folder: &Path,
     registry: &str,
     limit: Duration,
 ) -> Result<Option<Credential>, CredentialError> {
-    let file = folder.join(CONFIG_FILE);
-    let wrong = |reason: String| CredentialError::Config { file: file.display().to_string(), reason };
-    let bytes = match std::fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(wrong(error.to_string())),
+    let (config, server) = (Config::read(folder)?, server(registry));
+    let Some(program) = config.program(server) else {
+        return config.credential(server);
     };
-    let mut config: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let server = config_key(registry);
-    let take = |config: &mut Value, key: &str| config.as_object_mut().and_then(|keys| keys.remove(key));
-    let programs = take(&mut config, "credHelpers").unwrap_or_default();
-    let store = take(&mut config, "credsStore").unwrap_or_default();
-    if let Some(program) = programs[server].as_str().filter(|name| !name.is_empty()) {
-        return keychain::get(program, server, limit).await;
-    }
-    match get_credential_from_reader(config.to_string().as_bytes(), server) {
-        Ok(DockerCredential::UsernamePassword(username, password)) => {
-            Ok(Some(Credential::Password { username, password }))
-        }
-        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::IdentityToken(token))),
-        Err(CredentialRetrievalError::NoCredentialConfigured) => match store.as_str().filter(|name| !name.is_empty()) {
-            Some(program) => keychain::get(program, server, limit).await,
-            None => Ok(None),
-        },
-        Err(CredentialRetrievalError::ConfigReadError) => {
-            Err(wrong("it does not have the shape of a docker config".to_owned()))
-        }
-        Err(CredentialRetrievalError::CredentialMismatchError) => {
-            Err(wrong(format!("for {server}, auth says other than username and password")))
-        }
-        Err(_) => Err(wrong(format!("the auth of {server} is not the base64 of user:password"))),
-    }
-}
-
-/// Returns the key under which the config has the credentials of a registry.
-fn config_key(registry: &str) -> &str {
-    match registry {
-        "docker.io" | "index.docker.io" | "registry-1.docker.io" => HUB_KEY,
-        other => other,
+    match keychain::get(program, server, limit).await {
+        Err(error) => config.credential(server).ok().flatten().map(Some).ok_or(error),
+        found => found,
     }
 }
 
@@ -138,25 +97,7 @@ mod tests {
         assert_eq!(look_up(Path::new("/dev/null"), "ghcr.io", Duration::ZERO).await, Ok(None));
         assert_eq!(found("{}", "ghcr.io").await, Ok(None));
         assert_eq!(found(r#"{"auths":{"ghcr.io":{}}}"#, "ghcr.io").await, Ok(None));
-    }
-
-    #[tokio::test]
-    async fn a_registry_is_found_by_each_of_its_names() {
-        // printf 'me:s3:cret' | base64
-        let hub = r#"{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6czM6Y3JldA=="}}}"#;
-        for name in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
-            assert_eq!(found(hub, name).await, Ok(password("me", "s3:cret")));
-        }
-        assert_eq!(found(hub, "ghcr.io").await, Ok(None));
-        let port = r#"{"auths":{"https://box.acme.org:5000/v2/":{"auth":"bWU6czM6Y3JldA=="}}}"#;
-        assert_eq!(found(port, "box.acme.org:5000").await, Ok(password("me", "s3:cret")));
-        assert_eq!(found(port, "box.acme.org").await, Ok(None));
-    }
-
-    #[tokio::test]
-    async fn an_identity_token_is_one() {
-        let config = r#"{"auths":{"acme.azurecr.io":{"auth":"MDAwOg==","identitytoken":"eyJ"}}}"#;
-        assert_eq!(found(config, "acme.azurecr.io").await, Ok(Some(Credential::IdentityToken("eyJ".to_owned()))));
+        assert_eq!(found("", "ghcr.io").await, Ok(None));
     }
 
     #[tokio::test]
@@ -170,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_stands_in_the_config_needs_no_program() {
+    async fn what_stands_in_the_config_counts_where_its_program_fails() {
         let config = r#"{"auths":{"ghcr.io":{"username":"me","password":"x"}},"credsStore":"not-there","credHelpers":{"quay.io":"not-there"}}"#;
         assert_eq!(found(config, "ghcr.io").await, Ok(password("me", "x")));
     }

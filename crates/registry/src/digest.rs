@@ -1,6 +1,7 @@
 //! The one question that is asked of registries: which digest does this name have now?
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use domain::credential::Credential;
@@ -78,7 +79,8 @@ impl Registry {
     /// Returns the digest of the index, or else of the manifest, that `image` names in its registry now.
     ///
     /// One `HEAD` where the registry is open; one more where it wants a password, two where it wants a token. A
-    /// reference that has a digest is answered without asking. Credentials are looked up only when they are wanted.
+    /// reference that has a digest is answered without asking. Credentials are looked up only when they are wanted;
+    /// where they cannot be had, the registry is asked without, which is enough for what is public.
     ///
     /// # Errors
     /// [`RegistryError`] when the registry does not know the image, does not show it, or cannot be asked.
@@ -88,9 +90,15 @@ impl Registry {
         }
         let path = format!("/v2/{}/manifests/{}", image.repository().path(), image.tag().unwrap_or_default());
         let address = Transport::address(image.repository().registry(), &path)?;
-        let question = Question { registry: self, image, address: &address };
+        let question = Question { registry: self, image, address: &address, unfound: OnceLock::new() };
         let asked = tokio::time::timeout(self.total_limit, question.ask());
-        asked.await.unwrap_or_else(|_| Err(RegistryError::NoAnswer { host: host(&address), limit: self.total_limit }))
+        let answer = asked
+            .await
+            .unwrap_or_else(|_| Err(RegistryError::NoAnswer { host: host(&address), limit: self.total_limit }));
+        match (answer, question.unfound.into_inner()) {
+            (Err(RegistryError::Denied { presented: false, .. }), Some(why)) => Err(why.into()),
+            (answer, _) => answer,
+        }
     }
 
     /// Returns the configured credentials of a registry, given by its host, with its port if it has one.
@@ -117,6 +125,8 @@ struct Question<'a> {
     registry: &'a Registry,
     image: &'a ImageRef,
     address: &'a Url,
+    /// Why configured credentials could not be had.
+    unfound: OnceLock<CredentialError>,
 }
 
 impl Question<'_> {
@@ -173,7 +183,15 @@ impl Question<'_> {
 
     /// Gets what the registry wants to see.
     async fn prove(&self, challenge: &Challenge) -> Result<Proof, RegistryError> {
-        let credential = self.registry.credentials(self.image.repository().registry()).await?;
+        let credential = match self.registry.credentials(self.image.repository().registry()).await {
+            Ok(credential) => credential,
+            Err(error) => {
+                tracing::debug!(%error, "asking without credentials");
+                // It is asked for once in a question.
+                let _ = self.unfound.set(error);
+                None
+            }
+        };
         match challenge {
             Challenge::Bearer { realm, service, scope } => {
                 let bearer =

@@ -1,8 +1,6 @@
 //! The programs that keep credentials for the docker command: `docker-credential-…`.
 //!
 //! Their protocol is that of the docker-credential-helpers project: `get`, the registry on stdin, JSON on stdout.
-//! `docker_credential` speaks it, too, but waits for ever, on a thread that nobody can stop; so it is asked only for
-//! what stands in the config itself.
 
 use std::io;
 use std::process::Stdio;

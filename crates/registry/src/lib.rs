@@ -5,6 +5,7 @@
 //! authorities, is handed in; proxies are taken from the environment by the HTTP library, as everywhere.
 
 mod challenge;
+mod config;
 mod credential;
 mod digest;
 mod error;

@@ -74,6 +74,53 @@ async fn a_program_that_fails_is_quoted_but_for_its_secrets() {
     ");
 }
 
+/// A registry that gives everybody a token, and shows the image only to those whose token is `enough`.
+async fn with_tokens(enough: &'static str) -> Fake {
+    let fake = Fake::new(move |host, request| {
+        let shown = request.authorization.as_deref();
+        if request.line.starts_with("GET /token") {
+            let token = if shown.is_some() { "own" } else { "anonymous" };
+            return http("200 OK", &[], &format!(r#"{{"token":"{token}"}}"#));
+        }
+        match shown.and_then(|shown| shown.strip_prefix("Bearer ")) {
+            Some(token) if token == enough => found(),
+            _ => http("401 Unauthorized", &[&format!(r#"WWW-Authenticate: Bearer realm="http://{host}/token""#)], ""),
+        }
+    })
+    .await;
+    fake.configure(r#"{"auths":{"HOST":{}},"credsStore":"not-there"}"#);
+    fake
+}
+
+#[tokio::test]
+async fn what_is_public_needs_no_program() {
+    let fake = with_tokens("anonymous").await;
+    insta::assert_snapshot!(ask(&fake, &[]).await, @"sha256:1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6");
+    fake.configure("{");
+    insta::assert_snapshot!(ask(&fake, &[]).await, @"sha256:1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6");
+    assert!(fake.asked().lines().all(|line| !line.contains("Basic")), "{}", fake.asked());
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_told_where_credentials_are_needed() {
+    let fake = with_tokens("own").await;
+    insta::assert_snapshot!(ask(&fake, &[]).await, @r"
+    the credentials for HOST are kept by docker-credential-not-there, which is not installed
+    hint: install docker-credential-not-there, or take it out of credsStore and credHelpers in the docker config.json and log in again
+    ");
+    // What an earlier login left in the config is as good as it was.
+    fake.configure(r#"{"auths":{"https://HOST/v1/":{"auth":"bWU6czNjcmV0"}},"credsStore":"not-there"}"#);
+    insta::assert_snapshot!(ask(&fake, &[]).await, @"sha256:1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6");
+}
+
+#[tokio::test]
+async fn a_program_goes_before_what_an_earlier_login_left() {
+    let fake = with_program("#!/bin/sh\necho '{\"Username\":\"me\",\"Secret\":\"s3cret\"}'").await;
+    // printf 'old:old' | base64
+    fake.configure(r#"{"auths":{"HOST":{"auth":"b2xkOm9sZA=="}},"credsStore":"fake"}"#);
+    insta::assert_snapshot!(ask(&fake, &[]).await, @"sha256:1bc04b5291c26a46d918139138b992d2de976d6851d0893b0476b85bfbdfc6e6");
+}
+
 #[tokio::test]
 async fn a_program_that_hangs_is_ended() {
     let fake = with_program(
