@@ -1,6 +1,6 @@
 //! The company's certificates: checked, and bundled for one build.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use home::certificates;
 
@@ -11,8 +11,6 @@ use crate::secrets::SECRET_LIMIT_BYTES;
 pub(crate) enum CertificateError {
     #[error(transparent)]
     Unreadable(#[from] certificates::Unreadable),
-    #[error("{path} holds no PEM certificate")]
-    Empty { path: PathBuf },
     #[error("this system has no bundle of trusted certificates at any known place")]
     NoSystemBundle,
     #[error("the certificates are {size} bytes together; a build can be given {SECRET_LIMIT_BYTES}")]
@@ -24,15 +22,12 @@ pub(crate) enum CertificateError {
 /// # Errors
 /// [`CertificateError`] when nothing is found, nothing is a certificate, or it is too much.
 pub(crate) fn load(choice: &str, system: Option<&Path>) -> Result<Vec<u8>, CertificateError> {
-    let path = if choice == "system" {
-        system.map(Path::to_owned).or_else(certificates::system_bundle).ok_or(CertificateError::NoSystemBundle)?
+    let bundle = if choice == "system" {
+        let bundle = system.map(Path::to_owned).or_else(certificates::system_bundle);
+        certificates::read_system(&bundle.ok_or(CertificateError::NoSystemBundle)?)?
     } else {
-        PathBuf::from(choice)
+        certificates::read(Path::new(choice))?
     };
-    let bundle = certificates::read(&path)?;
-    if bundle.is_empty() {
-        return Err(CertificateError::Empty { path });
-    }
     if bundle.len() as u64 > SECRET_LIMIT_BYTES {
         return Err(CertificateError::TooLarge { size: bundle.len() });
     }
@@ -45,16 +40,19 @@ mod tests {
 
     use super::*;
 
-    const ONE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-
     #[test]
     fn what_is_no_certificate_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.crt");
-        fs::write(&file, "nothing").unwrap();
-        assert!(matches!(load(file.to_str().unwrap(), None), Err(CertificateError::Empty { .. })));
+        let choice = file.to_str().unwrap();
+        for text in ["nothing", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            fs::write(&file, text).unwrap();
+            assert!(matches!(load(choice, None), Err(CertificateError::Unreadable(_))), "{text}");
+        }
+        assert!(matches!(load("system", Some(&file)), Err(CertificateError::Unreadable(_))));
         assert!(matches!(load("/no/such/file", None), Err(CertificateError::Unreadable(_))));
-        fs::write(&file, ONE.replace("AAAA", &"A".repeat(600 * 1024))).unwrap();
-        assert!(matches!(load(file.to_str().unwrap(), None), Err(CertificateError::TooLarge { .. })));
+        let one = rcgen::generate_simple_self_signed(["box".to_owned()]).unwrap().cert.pem();
+        fs::write(&file, one.repeat(SECRET_LIMIT_BYTES as usize / one.len() + 1)).unwrap();
+        assert!(matches!(load(choice, None), Err(CertificateError::TooLarge { .. })));
     }
 }

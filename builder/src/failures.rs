@@ -51,7 +51,8 @@ fn of_target(error: &TargetError) -> Failure {
 }
 
 pub(crate) fn of_certificates(error: &CertificateError) -> Failure {
-    Failure::new(Exit::Usage, error).hint("--ca-cert takes a PEM file, a folder with .crt or .pem files, or `system`")
+    Failure::new(Exit::Usage, error)
+        .hint("--ca-cert takes a PEM or DER file, a folder with .crt, .cer, .pem or .der files, or `system`")
 }
 
 pub(crate) fn of_engine(error: &EngineError) -> Failure {

@@ -6,6 +6,7 @@ use console::answer::AnswerError;
 use console::exit::Exit;
 use console::failure::Failure;
 use home::LoadError;
+use home::certificates::Unreadable;
 
 use crate::cli::NoHome;
 use crate::environment::NoText;
@@ -19,6 +20,8 @@ pub(crate) enum CheckError {
     Environment(#[from] NoText),
     #[error(transparent)]
     Definition(#[from] LoadError),
+    #[error(transparent)]
+    Certificates(#[from] Unreadable),
     #[error("the look-ups cannot be run")]
     Start(#[source] io::Error),
     #[error(transparent)]
@@ -31,7 +34,7 @@ impl CheckError {
     /// Returns the failure to show, with its exit code.
     pub(crate) fn failure(&self) -> Failure {
         match self {
-            Self::Home(_) | Self::Environment(_) => Failure::new(Exit::Usage, self),
+            Self::Home(_) | Self::Environment(_) | Self::Certificates(_) => Failure::new(Exit::Usage, self),
             Self::Definition(error) => {
                 error.hint().into_iter().fold(Failure::new(Exit::Definition, self), Failure::hint)
             }

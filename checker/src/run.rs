@@ -76,7 +76,7 @@ pub(crate) fn check(
     let subjects = subjects(request)?;
     let is_only = subjects.len() == 1;
     let memory = (request.home.answers(), request.is_recording);
-    let sources = Sources::new(environment.clone(), &request.certificates, Some(memory));
+    let sources = Sources::new(environment.clone(), &request.certificates, Some(memory))?;
     let strays = Strays::adopt();
     let result =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CheckError::Start)?.block_on(

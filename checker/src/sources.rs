@@ -61,29 +61,30 @@ impl Native {
 #[derive(Debug)]
 pub(crate) struct Sources {
     environment: Environment,
-    transport: Result<Transport, SourceError>,
+    transport: Transport,
 }
 
 impl Sources {
     /// Trusts `certificates` (files or folders) besides the system's, and keeps answers in `memory`, if anywhere.
-    pub(crate) fn new(environment: Environment, extra: &[PathBuf], memory: Option<(PathBuf, bool)>) -> Self {
+    ///
+    /// # Errors
+    /// [`certificates::Unreadable`] when those cannot be read, or one of them is none.
+    pub(crate) fn new(
+        environment: Environment,
+        extra: &[PathBuf],
+        memory: Option<(PathBuf, bool)>,
+    ) -> Result<Self, certificates::Unreadable> {
         let memory = memory.map_or_else(Memory::default, |(folder, is_writable)| Memory::new(folder, is_writable));
-        let read = |path: &PathBuf| {
-            certificates::read(path).map_err(|error| SourceError::configuration(error.path)(error.source))
-        };
-        let extra: Result<Vec<_>, _> = extra.iter().map(read).collect();
-        let transport = extra.map(|extra| Transport::new(extra.concat(), memory));
-        Self { environment, transport }
+        let extra: Result<Vec<_>, _> = extra.iter().map(|path| certificates::read(path)).collect();
+        Ok(Self { environment, transport: Transport::new(extra?.concat(), memory) })
     }
 
     /// Returns the certificates that are trusted here, as PEM: the system's, and those that the user gave.
     pub(crate) fn trusted(&self) -> Vec<u8> {
         let system = self.environment.path("SSL_CERT_FILE").or_else(certificates::system_bundle);
         // Where the system has none, those that the user gave are all there are.
-        let mut pem = system.and_then(|path| certificates::read(&path).ok()).unwrap_or_default();
-        if let Ok(transport) = &self.transport {
-            pem.extend_from_slice(transport.extra_roots_pem());
-        }
+        let mut pem = system.and_then(|path| certificates::read_system(&path).ok()).unwrap_or_default();
+        pem.extend_from_slice(self.transport.extra_roots_pem());
         pem
     }
 
@@ -126,8 +127,7 @@ impl Sources {
     }
 
     async fn declared(&self, source: &Source, extraction: &Extraction, limit: Duration) -> Result<String, SourceError> {
-        let transport = self.transport.as_ref().map_err(Clone::clone)?;
-        let environment = &self.environment;
+        let (transport, environment) = (&self.transport, &self.environment);
         match source {
             Source::Npm { package, tag } => npm::newest(package, tag, environment, transport, limit).await,
             Source::Pypi { package, include_prereleases } => {
@@ -154,8 +154,7 @@ impl Sources {
 
     /// Answers as the script's own tool would, or says why it might answer differently.
     async fn read(&self, question: &Question, folder: &Path, limit: Duration) -> Result<String, SourceError> {
-        let transport = self.transport.as_ref().map_err(Clone::clone)?;
-        let environment = &self.environment;
+        let (transport, environment) = (&self.transport, &self.environment);
         match question {
             Question::Npm { package, tag } => {
                 if npm::has_project_settings(folder, environment) {

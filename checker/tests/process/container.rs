@@ -263,10 +263,12 @@ fn nothing_is_left_of_a_run_that_was_killed() {
 fn a_script_gets_the_certificates_and_no_key_that_stands_beside_them() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("company.pem");
-    let pem = |kind: &str, text: &str| format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n");
-    fs::write(&file, pem("PRIVATE KEY", "c2VjcmV0") + &pem("CERTIFICATE", "Y29tcGFueQ==")).unwrap();
-    let script = "grep -e c2VjcmV0 -e Y29tcGFueQ -h \"$SSL_CERT_FILE\"";
-    for (shown, code) in on_every_engine(script, &["--ca-cert", file.to_str().unwrap()]) {
-        assert_eq!((shown.as_str(), code), ("Y29tcGFueQ==\n", Some(0)));
+    let certificate = rcgen::generate_simple_self_signed(["company.example.org".to_owned()]).unwrap().cert.pem();
+    let line = certificate.lines().nth(4).unwrap();
+    fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n{certificate}"))
+        .unwrap();
+    let script = format!("grep -F -e c2VjcmV0 -e {line} -h \"$SSL_CERT_FILE\"");
+    for (shown, code) in on_every_engine(&script, &["--ca-cert", file.to_str().unwrap()]) {
+        assert_eq!((shown.as_str(), code), (format!("{line}\n").as_str(), Some(0)));
     }
 }

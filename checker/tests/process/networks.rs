@@ -127,6 +127,12 @@ fn a_company_is_trusted_only_when_it_is_named() {
     assert_eq!(fixture.ask(&["a", "--ca-cert", &folder], &[]).everything(), "1.0\nexit 0");
     assert_eq!(fixture.ask(&["a"], &[("AICAGE_CA_CERT", path)]).everything(), "1.0\nexit 0");
     assert_eq!(fixture.ask(&["a"], &[("SSL_CERT_FILE", path)]).everything(), "1.0\nexit 0");
+    // A broken one is told before anything is asked, as a wrong argument.
+    let text = std::fs::read_to_string(path).unwrap();
+    std::fs::write(path, format!("{text}{}", &text[..text.len() / 2])).unwrap();
+    let broken = fixture.ask(&["a", "--ca-cert", path], &[]);
+    assert_eq!(broken.code, Some(2), "{}", broken.stderr);
+    assert!(broken.stderr.contains("certificate 2 in it is damaged: it has no end"), "{}", broken.stderr);
 }
 
 #[test]
