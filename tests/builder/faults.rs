@@ -64,7 +64,7 @@ fn an_engine_that_freezes_at_the_switch_is_given_up_on() {
 fn who_interrupts_a_frozen_switch_is_told_that_once_more_ends_it() {
     let story = Story::new(Engine::Docker26);
     story.build::<&str>([]).expect(0);
-    let proxy = Proxy::new(Engine::Docker26.socket(), "-staging/tag", Fault::Freeze);
+    let proxy = Proxy::new(Engine::Docker26.socket(), NAMING, Fault::Freeze);
     let mut build = story.command("build");
     let builder = Running::start(build.args(["--agent-version", "2.0.0"]).env("DOCKER_HOST", proxy.host()));
     wait_for("the switch", || proxy.has_broken().then_some(()));
