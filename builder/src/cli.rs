@@ -313,7 +313,8 @@ pub(crate) struct CommandLine {
 ///
 /// On a mistake or a request for help, says so and returns the exit code to end with.
 pub(crate) fn read() -> Result<Command, Exit> {
-    let matches = console::arguments::read(command())?;
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let matches = console::arguments::read(command(), &arguments, &|name| std::env::var_os(name))?;
     let arguments = Arguments::from_arg_matches(&matches).map_err(|error| console::arguments::say(&error))?;
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let terminal = terminal(&variable);

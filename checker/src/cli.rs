@@ -109,7 +109,8 @@ pub(crate) enum Format {
 ///
 /// On a mistake or a request for help, says so and returns the exit code to end with.
 pub(crate) fn read() -> Result<Cli, Exit> {
-    let matches = console::arguments::read(Cli::command())?;
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let matches = console::arguments::read(Cli::command(), &arguments, &|name| std::env::var_os(name))?;
     Cli::from_arg_matches(&matches).map_err(|error| console::arguments::say(&error))
 }
 

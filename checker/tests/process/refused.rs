@@ -1,6 +1,8 @@
 //! Requests that cannot be carried out.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 
 use crate::fixture::Fixture;
 
@@ -50,6 +52,18 @@ fn without_a_home_it_says_what_to_set() {
     let shown = fixture.run(command.args(["version", "a"]).env("HOME", ""));
     insta::assert_snapshot!(shown.everything(), @"
     error: the home folder is not known: set HOME, or give both --home and --custom
+    exit 2
+    ");
+}
+
+#[test]
+fn a_variable_that_decides_where_a_look_goes_must_be_text() {
+    let fixture = Fixture::with("echo 1");
+    let mut command = fixture.command();
+    command.args(["version", "a"]).env("OTHER", OsStr::from_bytes(b"\xff"));
+    assert_eq!(fixture.run(&mut command).code, Some(0));
+    insta::assert_snapshot!(fixture.run(command.env("HTTPS_PROXY", OsStr::from_bytes(b"\xff"))).everything(), @"
+    error: the variable HTTPS_PROXY is not UTF-8 text
     exit 2
     ");
 }

@@ -11,16 +11,20 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
-/// Reads this process's arguments, and the variables that stand for options, as `command` says.
+/// A look at the environment.
+pub type Variable<'a> = &'a dyn Fn(&OsStr) -> Option<OsString>;
+
+/// Reads a process's arguments, its own name in front, and the variables that stand for options, as `command` says.
+///
+/// `variable` is for what is said of a mistake; clap looks at the environment itself.
 ///
 /// A variable may be set to nothing, as `docker run --env NAME=` does. An option that it stands for may not: that is
 /// somebody's variable which was thought to hold something.
 ///
 /// # Errors
 /// The code to exit with, after a mistake or a request for help was answered.
-pub fn read(command: Command) -> Result<ArgMatches, Exit> {
-    let arguments: Vec<_> = std::env::args_os().collect();
-    read_from(command, &arguments, &|name| std::env::var_os(name)).map_err(|error| say(&error))
+pub fn read(command: Command, arguments: &[OsString], variable: Variable<'_>) -> Result<ArgMatches, Exit> {
+    read_from(command, arguments, variable).map_err(|error| say(&error))
 }
 
 /// Says what `error` stands for, and returns the code to exit with.
@@ -39,11 +43,7 @@ pub fn say(error: &Error) -> Exit {
     }
 }
 
-fn read_from(
-    mut command: Command,
-    arguments: &[OsString],
-    variable: &dyn Fn(&OsStr) -> Option<OsString>,
-) -> Result<ArgMatches, Error> {
+fn read_from(mut command: Command, arguments: &[OsString], variable: Variable<'_>) -> Result<ArgMatches, Error> {
     command.build();
     let matches = command.try_get_matches_from_mut(arguments);
     let asked = asked(&command, arguments);
@@ -63,12 +63,7 @@ fn asked<'a>(command: &'a Command, arguments: &[OsString]) -> &'a Command {
 }
 
 /// Names the variable that a mistake stands in, and leaves out of the usage line what nobody typed.
-fn explained(
-    mut error: Error,
-    asked: &Command,
-    arguments: &[OsString],
-    variable: &dyn Fn(&OsStr) -> Option<OsString>,
-) -> Error {
+fn explained(mut error: Error, asked: &Command, arguments: &[OsString], variable: Variable<'_>) -> Error {
     let in_environment = |argument: &&Arg| {
         let is_typed = argument.get_long().is_some_and(|long| is_typed(long, arguments));
         !is_typed && argument.get_env().and_then(variable).is_some()
@@ -118,78 +113,82 @@ fn refuse_empty(asked: &Command, matches: &ArgMatches) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::ffi::OsStringExt as _;
+    use std::os::unix::ffi::OsStrExt as _;
 
     use clap::value_parser;
 
     use super::*;
 
-    /// A command whose variables, unlike those of the programs, are set in every process or in none.
     fn command() -> Command {
-        let count = Arg::new("count").long("count").env("PATH").value_parser(value_parser!(u8));
+        let count = Arg::new("count").long("count").env("CONSOLE_TEST_COUNT").value_parser(value_parser!(u8));
         let folder = Arg::new("folder").long("folder").env("CONSOLE_TEST_FOLDER");
         let thing = Arg::new("thing").required(true);
         Command::new("tool").term_width(100).subcommand(Command::new("make").args([count, folder, thing]))
     }
 
-    fn said(arguments: &[&str]) -> String {
-        let arguments: Vec<_> = ["tool"].iter().chain(arguments).map(OsString::from).collect();
-        let read = read_from(command(), &arguments, &|name| std::env::var_os(name));
-        let text = read.map(|_| String::new()).unwrap_or_else(|error| error.to_string());
-        text.replace(&std::env::var("PATH").unwrap(), "VALUE")
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    /// Returns what is said when `read` was put together of what was `typed` and of variables with this value.
+    fn said(read: &str, typed: &str, value: &[u8]) -> String {
+        let mut command = command();
+        command.build();
+        let error = command.try_get_matches_from_mut(words(read)).unwrap_err();
+        let variable = |_: &OsStr| Some(OsStr::from_bytes(value).to_owned());
+        explained(error, asked(&command, &words(typed)), &words(typed), &variable).to_string()
     }
 
     #[test]
     fn a_mistake_in_a_variable_names_the_variable() {
-        insta::assert_snapshot!(said(&["make", "x"]), @"
-    error: invalid value 'VALUE' for 'PATH (as --count <count>)': invalid digit found in string
+        insta::assert_snapshot!(said("tool make x --count=many", "tool make x", b"many"), @"
+        error: invalid value 'many' for 'CONSOLE_TEST_COUNT (as --count <count>)': invalid digit found in string
 
-    For more information, try '--help'.
-    ");
-        insta::assert_snapshot!(said(&["make", "x", "--count=many"]), @"
-    error: invalid value 'many' for '--count <count>': invalid digit found in string
+        For more information, try '--help'.
+        ");
+        insta::assert_snapshot!(said("tool make x --count=many", "tool make x --count=many", b"1"), @"
+        error: invalid value 'many' for '--count <count>': invalid digit found in string
 
-    For more information, try '--help'.
-    ");
+        For more information, try '--help'.
+        ");
     }
 
     #[test]
     fn the_usage_says_what_may_be_typed_and_not_what_is_set() {
-        insta::assert_snapshot!(said(&["make", "--count=1"]), @"
-    error: the following required arguments were not provided:
-      <thing>
+        insta::assert_snapshot!(said("tool make --count=1", "tool make", b"1"), @"
+        error: the following required arguments were not provided:
+          <thing>
 
-    Usage: tool make [OPTIONS] <thing>
+        Usage: tool make [OPTIONS] <thing>
 
-    For more information, try '--help'.
-    ");
+        For more information, try '--help'.
+        ");
     }
 
     #[test]
     fn an_option_is_not_given_as_nothing() {
-        insta::assert_snapshot!(said(&["make", "x", "--count=1", "--folder", ""]), @"
-    error: a value is required for '--folder <folder>' but none was supplied
+        let read = |line| read_from(command(), &words(line), &|_| None).map_err(|error| error.to_string());
+        insta::assert_snapshot!(read("tool make x --folder=").unwrap_err(), @"
+        error: a value is required for '--folder <folder>' but none was supplied
 
-    For more information, try '--help'.
-    ");
-        assert_eq!(said(&["make", "x", "--count=1", "--folder", "y"]), "");
+        For more information, try '--help'.
+        ");
+        assert!(read("tool make x --folder=y").is_ok());
     }
 
     #[test]
     fn a_variable_that_is_no_text_is_named() {
-        let bytes = OsString::from_vec(b"\xff".to_vec());
+        let typed = words("tool make x --count=1");
         let error = command().error(ErrorKind::InvalidUtf8, "");
+        let variable = |name: &OsStr| (name == "CONSOLE_TEST_FOLDER").then(|| OsStr::from_bytes(b"\xff").to_owned());
         let mut command = command();
         command.build();
-        let arguments = ["tool", "make", "x", "--count=1"].map(OsString::from);
-        let variable = |name: &OsStr| (name == "CONSOLE_TEST_FOLDER").then(|| bytes.clone());
-        let explained = explained(error, asked(&command, &arguments), &arguments, &variable);
-        insta::assert_snapshot!(explained, @"
-    error: not UTF-8 text: CONSOLE_TEST_FOLDER
+        insta::assert_snapshot!(explained(error, asked(&command, &typed), &typed, &variable), @"
+        error: not UTF-8 text: CONSOLE_TEST_FOLDER
 
-    Usage: tool make [OPTIONS] <thing>
+        Usage: tool make [OPTIONS] <thing>
 
-    For more information, try '--help'.
-    ");
+        For more information, try '--help'.
+        ");
     }
 }
