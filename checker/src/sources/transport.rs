@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, IF_NONE_MATCH, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, NoProxy, Proxy, StatusCode, Url};
+use reqwest::{Client, NoProxy, Proxy, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
@@ -187,12 +187,14 @@ impl Transport {
         if is_plain {
             builder = builder.no_proxy().tls_certs_only([]);
         } else {
-            let mut roots = Certificate::from_pem_bundle(&self.extra_roots_pem).map_err(untrusted)?;
+            let mut pem = self.extra_roots_pem.clone();
             for path in &way.ca_files {
-                let pem = fs::read(path).map_err(SourceError::configuration(path.clone()))?;
-                roots.extend(Certificate::from_pem_bundle(&pem).map_err(untrusted)?);
+                pem.push(b'\n');
+                pem.extend(fs::read(path).map_err(SourceError::configuration(path.clone()))?);
             }
-            builder = builder.tls_certs_merge(roots);
+            let config = registry::client_config(&pem)
+                .map_err(|error| SourceError::Untrusted { host: host.clone(), reason: error.to_string() })?;
+            builder = builder.tls_backend_preconfigured(config);
             if let Some(proxy) = &way.proxy {
                 let unusable = |_| SourceError::Unsupported("its proxy is no address".to_owned());
                 let no_proxy = way.no_proxy.as_deref().and_then(NoProxy::from_string);

@@ -12,7 +12,9 @@ mod error;
 mod keychain;
 mod token;
 mod transport;
+mod trust;
 
 pub use credential::CredentialError;
 pub use digest::{Registry, RegistryOptions};
 pub use error::RegistryError;
+pub use trust::{TrustError, client_config};

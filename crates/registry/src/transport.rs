@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 
 use crate::error::RegistryError;
+use crate::trust::{self, TrustError};
 
 /// The most bytes of an answer that are read: what a registry may refuse a manifest for
 /// (OCI distribution specification, "Pushing Manifests": at least 4 MiB should be accepted).
@@ -114,26 +115,19 @@ impl Clients {
     }
 
     fn make_secure(&self) -> Result<Client, String> {
-        let extra = Certificate::from_pem_bundle(&self.extra_roots_pem).map_err(|error| innermost(&error))?;
-        if extra.is_empty() && !self.extra_roots_pem.is_empty() {
-            return Err("the given certificates are not PEM".to_owned());
+        let given = trust::read(&self.extra_roots_pem).map_err(|error| error.to_string())?;
+        if given.is_empty() && !self.extra_roots_pem.is_empty() {
+            return Err(TrustError::NotPem.to_string());
         }
-        self.make(|builder| builder.tls_certs_merge(extra))
+        let config = trust::config(given).map_err(|error| error.to_string())?;
+        self.make(|builder| builder.tls_backend_preconfigured(config))
     }
 
     fn make(&self, choose: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Result<Client, String> {
         // reqwest takes the process's provider; that one is installed already is no failure.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder().user_agent(USER_AGENT).timeout(self.answer_limit);
-        choose(builder).build().map_err(|error| {
-            let words = innermost(&error);
-            // rustls-platform-verifier's words for a system that has none, as in an image made from scratch.
-            if words.contains("No CA certificates") {
-                "this system has no certificate authorities".to_owned()
-            } else {
-                words
-            }
-        })
+        choose(builder).build().map_err(|error| innermost(&error))
     }
 }
 
@@ -177,7 +171,11 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 /// Says what is wrong with a server's certificate, if it is the certificate.
 fn tls_failure(error: &(dyn Error + 'static)) -> Option<String> {
     use rustls::CertificateError;
-    let rustls::Error::InvalidCertificate(why) = error.downcast_ref::<rustls::Error>()? else {
+    let error = error.downcast_ref::<rustls::Error>()?;
+    if trust::is_authority_itself(error) {
+        return Some("its certificate is an authority's own, and not one that was given".to_owned());
+    }
+    let rustls::Error::InvalidCertificate(why) = error else {
         return None;
     };
     Some(match why {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::digest::Digest;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -23,6 +23,17 @@ struct Company {
 }
 
 impl Company {
+    /// The server's certificate is one of its own making.
+    async fn alone(adjust: impl Fn(&mut CertificateParams)) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut server = CertificateParams::new(["registry.test".to_owned()]).unwrap();
+        // As `openssl req -x509` has it.
+        server.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        adjust(&mut server);
+        let certificate = server.self_signed(&key).unwrap();
+        Self::serving(&certificate, &key, certificate.pem()).await
+    }
+
     async fn new(adjust: impl Fn(&mut CertificateParams)) -> Self {
         let mut authority = CertificateParams::new([]).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -31,6 +42,10 @@ impl Company {
         let mut server = CertificateParams::new(["registry.test".to_owned()]).unwrap();
         adjust(&mut server);
         let certificate = server.signed_by(&key, &authority).unwrap();
+        Self::serving(&certificate, &key, authority.pem()).await
+    }
+
+    async fn serving(certificate: &Certificate, key: &KeyPair, authority_pem: String) -> Self {
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -56,7 +71,7 @@ impl Company {
             }
         });
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), authority_pem).unwrap();
         Self { proxy, folder }
     }
 
@@ -109,6 +124,30 @@ async fn a_system_without_authorities_is_said() {
     the registry registry.test is not trusted: this system has no certificate authorities
     hint: if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE
     ");
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_whose_very_certificate_is_given() {
+    let alone = Company::alone(|_| {}).await;
+    assert_eq!(alone.ask_trusting().await, Digest::of(b"index").to_string());
+    // One that calls itself no authority, too.
+    let leaf = Company::alone(|server| server.is_ca = IsCa::ExplicitNoCa).await;
+    assert_eq!(leaf.ask_trusting().await, Digest::of(b"index").to_string());
+    // Another one of the same name is not the given one.
+    let other = Company::alone(|_| {}).await;
+    let given = other.authority();
+    let advice =
+        "hint: if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE";
+    let refused =
+        "the registry registry.test is not trusted: its certificate is an authority's own, and not one that was given";
+    assert_eq!(alone.ask(&[("ASK_ROOTS", given.to_str().unwrap())]).await, format!("{refused}\n{advice}"));
+    let expired = Company::alone(|server| server.not_after = rcgen::date_time_ymd(2001, 1, 1)).await;
+    assert!(expired.ask_trusting().await.contains("its certificate has expired"));
+    let foreign = Company::alone(|server| {
+        server.subject_alt_names = vec![rcgen::SanType::DnsName("other.test".try_into().unwrap())];
+    })
+    .await;
+    assert!(foreign.ask_trusting().await.contains("certificate not valid for name"));
 }
 
 #[tokio::test]
