@@ -19,6 +19,8 @@ pub(crate) struct Witness<'a> {
     repeats: Repeats,
     raw: RawMasker,
     names: BTreeMap<String, String>,
+    /// Whether the log ends within a line that a step wrote.
+    is_within_line: bool,
 }
 
 impl<'a> Witness<'a> {
@@ -30,6 +32,7 @@ impl<'a> Witness<'a> {
             repeats: Repeats::default(),
             raw: RawMasker::new(hidden.clone()),
             names: BTreeMap::new(),
+            is_within_line: false,
         }
     }
 
@@ -110,6 +113,11 @@ impl<'a> Witness<'a> {
 
     fn write(&mut self, event: &Event) -> std::io::Result<()> {
         let name = |names: &BTreeMap<String, String>, vertex: &str| names.get(vertex).cloned().unwrap_or_default();
+        if let Event::Log { bytes, .. } = event {
+            self.is_within_line = bytes.last().is_some_and(|last| *last != b'\n');
+        } else if !matches!(event, Event::Part { .. }) && std::mem::take(&mut self.is_within_line) {
+            writeln!(self.log)?;
+        }
         match event {
             Event::Started { vertex, name } => {
                 self.names.insert(vertex.clone(), name.clone());

@@ -20,6 +20,10 @@ const REPOSITORY_LIMIT_BYTES: usize = 255;
 /// The longest tag, in bytes (OCI distribution specification: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`).
 pub(crate) const TAG_LIMIT_BYTES: usize = 128;
 
+/// How many digits an image's id has, which `docker` takes for an id wherever it stands (`distribution/reference`,
+/// `anchoredIdentifierRegexp`).
+const ID_DIGITS: usize = 64;
+
 /// Says why a text is no image reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -42,6 +46,9 @@ pub enum ReferenceError {
         "image reference {0:?}: a tag has 1 to {TAG_LIMIT_BYTES} letters, digits, '_', '.', '-', and does not start with '.' or '-'"
     )]
     Tag(String),
+    /// An engine's id of an image, which registries and BuildKit do not know.
+    #[error("{0:?} is an image's id; give the image a name (docker tag ID NAME:TAG), and use that")]
+    Id(String),
     /// The digest is not `sha256:` and 64 lower-case hex digits.
     #[error("image reference {0:?}: what follows '@' must be a sha256 digest")]
     Digest(String),
@@ -199,6 +206,10 @@ impl FromStr for ImageRef {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        let id = text.strip_prefix("sha256:").unwrap_or(text);
+        if id.len() == ID_DIGITS && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(ReferenceError::Id(text.to_owned()));
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => {
                 let digest = digest.parse().map_err(|_| ReferenceError::Digest(text.to_owned()))?;
@@ -210,7 +221,7 @@ impl FromStr for ImageRef {
         let behind_slash = rest.rfind('/').map_or(0, |at| at + 1);
         let (name, tag) = match rest[behind_slash..].split_once(':') {
             Some((last, tag)) => {
-                check_tag(tag)?;
+                check_tag(tag).map_err(|_| ReferenceError::Tag(text.chars().take(TAG_LIMIT_BYTES + 1).collect()))?;
                 (&rest[..behind_slash + last.len()], Some(tag.to_owned()))
             }
             None => (rest, None),
@@ -320,7 +331,11 @@ mod tests {
     #[test]
     fn errors_say_which_part_is_wrong() {
         insta::assert_snapshot!("Acme/x".parse::<ImageRef>().unwrap_err(), @r#"image reference "Acme/x": a repository is made of lower-case letters, digits and single separators '.', '_', '__' or '-', in parts joined by '/'"#);
-        insta::assert_snapshot!("x:".parse::<ImageRef>().unwrap_err(), @r#"image reference "": a tag has 1 to 128 letters, digits, '_', '.', '-', and does not start with '.' or '-'"#);
+        insta::assert_snapshot!("x:".parse::<ImageRef>().unwrap_err(), @r#"image reference "x:": a tag has 1 to 128 letters, digits, '_', '.', '-', and does not start with '.' or '-'"#);
+        let id = "0a".repeat(32);
+        assert_eq!(id.parse::<ImageRef>(), Err(ReferenceError::Id(id.clone())));
+        let id = format!("sha256:{id}");
+        assert_eq!(id.parse::<ImageRef>(), Err(ReferenceError::Id(id)));
         insta::assert_snapshot!("-a.b/x".parse::<ImageRef>().unwrap_err(), @r#"image reference "-a.b/x": the registry is not a host name with an optional port"#);
         insta::assert_snapshot!("x@sha256:1".parse::<ImageRef>().unwrap_err(), @r#"image reference "x@sha256:1": what follows '@' must be a sha256 digest"#);
     }

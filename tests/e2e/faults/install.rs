@@ -112,8 +112,9 @@ fn a_failing_script_changes_nothing(engine: Engine) {
     story.build(["--agent-version", "2"]).expect(0);
     let before = state(&story);
     assert!(before.image.is_some() && before.previous.is_some() && before.records.len() == 2, "{before:?}");
-    story.install("echo out of luck; exit 1\n");
+    story.install("printf 'out of luck'; exit 1\n");
     let ran = story.build(["--agent-version", "3"]).expect(5);
+    assert!(ran.log().contains("\nout of luck\n# install tool 3: failed\n"), "{}", ran.log());
     assert_eq!(shown(&ran), ["out of luck"]);
     assert_eq!(state(&story), before);
     assert_eq!(engine.run(&story.image(), &["tool"]).trim(), "tool 2");
