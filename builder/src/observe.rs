@@ -60,13 +60,14 @@ impl Doors {
             began: Instant::now(),
             is_recording,
         };
+        let engine = Engine::connect(endpoint);
         let Endpoint::Unix(socket) = endpoint;
         let buildkit = buildkit::endpoint::Endpoint::DockerSocket(socket.clone());
         Self {
-            engine: Engine::connect(endpoint),
+            remotes: Remotes::new(registry.clone(), engine.clone()),
+            engine,
             buildkit,
             platform: OnceCell::new(),
-            remotes: Remotes::new(registry.clone()),
             registry,
             home: around.home.clone(),
             versions: Versions::new(checker, agents),

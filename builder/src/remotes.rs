@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use domain::digest::Digest;
 use domain::image::ImageRef;
 use domain::world::Remote;
+use engine::Engine;
 use registry::{Registry, RegistryError};
 
 use crate::once::OncePer;
@@ -11,23 +13,41 @@ use crate::once::OncePer;
 /// What registries say, each asked once about an image in one run.
 pub(crate) struct Remotes {
     registry: Arc<Registry>,
+    engine: Engine,
     answers: OncePer<ImageRef, Remote>,
 }
 
 impl Remotes {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self { registry, answers: OncePer::default() }
+    /// Asks as `engine` would: in clear where it was told to.
+    pub(crate) fn new(registry: Arc<Registry>, engine: Engine) -> Self {
+        Self { registry, engine, answers: OncePer::default() }
     }
 
     /// Returns what the registry of `image` says of it. Whoever asks while another one does waits for that answer.
     pub(crate) async fn of(&self, image: &ImageRef) -> Remote {
         let ask = || async {
-            match self.registry.digest(image).await {
+            match self.ask(image).await {
                 Ok(digest) => Remote::Known(digest),
                 Err(error) => remote_of(&error),
             }
         };
         self.answers.of(image).get_or_init(ask).await.clone()
+    }
+
+    async fn ask(&self, image: &ImageRef) -> Result<Digest, RegistryError> {
+        let host = image.repository().registry();
+        let answer = self.registry.digest(image).await;
+        // A port on which nobody listens with TLS has nobody without it; but without a port, there is another one.
+        let may_be_in_clear = match &answer {
+            Err(RegistryError::Cleartext { .. }) => true,
+            Err(RegistryError::Unreachable { .. }) => !host.contains(':'),
+            _ => false,
+        };
+        // An engine that cannot be asked is told of by those who need more of it.
+        if may_be_in_clear && self.engine.allows_cleartext(host).await.unwrap_or(false) {
+            return self.registry.digest_in_clear(image).await;
+        }
+        answer
     }
 }
 
@@ -65,6 +85,7 @@ mod tests {
     use std::net::TcpListener;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use engine::Endpoint;
     use registry::RegistryOptions;
 
     use super::*;
@@ -80,7 +101,10 @@ mod tests {
                 counted.fetch_add(1, Ordering::SeqCst);
             })
         });
-        let remotes = Remotes::new(Arc::new(Registry::new(RegistryOptions::default())));
+        let remotes = Remotes::new(
+            Arc::new(Registry::new(RegistryOptions::default())),
+            Engine::connect(&Endpoint::Unix("/nowhere".into())),
+        );
         let image: ImageRef = format!("{address}/a:b").parse().unwrap();
         let (one, two) = tokio::join!(remotes.of(&image), remotes.of(&image));
         let asked = guests.load(Ordering::SeqCst);

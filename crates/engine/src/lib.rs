@@ -5,6 +5,7 @@
 //! Building does not live here, nor does anything that knows of agents or bases. The environment is not read: what
 //! `DOCKER_HOST` says is handed in.
 
+mod cleartext;
 mod client;
 mod container;
 mod content;

@@ -85,11 +85,28 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`] when the registry does not know the image, does not show it, or cannot be asked.
     pub async fn digest(&self, image: &ImageRef) -> Result<Digest, RegistryError> {
+        self.ask(image, Transport::address).await
+    }
+
+    /// Does the same over HTTP without TLS, credentials included, which whoever is on the way can read: only for a
+    /// registry that the user has named as one to talk to so.
+    ///
+    /// # Errors
+    /// [`RegistryError`], as for [`Self::digest`].
+    pub async fn digest_in_clear(&self, image: &ImageRef) -> Result<Digest, RegistryError> {
+        self.ask(image, Transport::clear_address).await
+    }
+
+    async fn ask(
+        &self,
+        image: &ImageRef,
+        address_of: impl Fn(&str, &str) -> Result<Url, RegistryError>,
+    ) -> Result<Digest, RegistryError> {
         if let Some(digest) = image.digest() {
             return Ok(digest);
         }
         let path = format!("/v2/{}/manifests/{}", image.repository().path(), image.tag().unwrap_or_default());
-        let address = Transport::address(image.repository().registry(), &path)?;
+        let address = address_of(image.repository().registry(), &path)?;
         let question = Question { registry: self, image, address: &address, unfound: OnceLock::new() };
         let asked = tokio::time::timeout(self.total_limit, question.ask());
         let answer = asked
@@ -195,7 +212,7 @@ impl Question<'_> {
         match challenge {
             Challenge::Bearer { realm, service, scope } => {
                 let bearer =
-                    Bearer { host: host(self.address), realm, service: service.as_deref(), scope: scope.as_deref() };
+                    Bearer { registry: self.address, realm, service: service.as_deref(), scope: scope.as_deref() };
                 let path = self.image.repository().path();
                 let token = token::fetch(&self.registry.transport, &bearer, path, credential.as_ref()).await?;
                 Ok(Proof::Token { token, is_anonymous: credential.is_none() })

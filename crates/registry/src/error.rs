@@ -62,6 +62,12 @@ pub enum RegistryError {
         /// What is wrong with its certificate, or with those that are trusted here.
         reason: String,
     },
+    /// It speaks no TLS, without which it is not asked unless the caller wants that.
+    #[error("the registry {host} does not speak TLS")]
+    Cleartext {
+        /// The registry, or its token service.
+        host: String,
+    },
     /// The registry could not or would not say.
     #[error("the registry {host} answered with status {status}")]
     Status {
@@ -96,6 +102,7 @@ impl RegistryError {
             | Self::Credentials(_)
             | Self::Unreachable { .. }
             | Self::Untrusted { .. }
+            | Self::Cleartext { .. }
             | Self::Answer { .. } => false,
         }
     }
@@ -114,6 +121,9 @@ impl RegistryError {
                 "if an authority of your own signs certificates, give its certificate with --ca-cert or SSL_CERT_FILE"
                     .to_owned(),
             ),
+            Self::Cleartext { host } => Some(format!(
+                "give it TLS, or let the engine do without: insecure-registries with {host} in its daemon.json"
+            )),
             Self::Unreachable { .. } => Some("check the network, the name, and HTTPS_PROXY and NO_PROXY".to_owned()),
             Self::Absent { .. }
             | Self::NoAnswer { .. }

@@ -21,12 +21,15 @@ pub(crate) async fn fetch(
     credential: Option<&Credential>,
 ) -> Result<String, RegistryError> {
     let address = Url::parse(challenge.realm).map_err(|_| RegistryError::Answer {
-        host: challenge.host.clone(),
+        host: host(challenge.registry),
         reason: "it names no token service".to_owned(),
     })?;
-    if !Transport::keeps_secrets(&address) {
+    // Whoever may ask the registry in clear may ask the same host for a token so.
+    let as_the_registry =
+        address.scheme() == challenge.registry.scheme() && address.host() == challenge.registry.host();
+    if !Transport::keeps_secrets(&address) && !as_the_registry {
         let reason = format!("its token service {} is not reached over https", host(&address));
-        return Err(RegistryError::Answer { host: challenge.host.clone(), reason });
+        return Err(RegistryError::Answer { host: host(challenge.registry), reason });
     }
     let client = transport.client(&address)?;
     let pull = format!("repository:{repository}:pull");
@@ -57,7 +60,7 @@ pub(crate) async fn fetch(
         }
         // 400 is how OAuth2 says that a refresh token is worth nothing (RFC 6749, 5.2).
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(RegistryError::Denied {
-            host: challenge.host.clone(),
+            host: host(challenge.registry),
             repository: repository.to_owned(),
             presented: credential.is_some(),
         }),
@@ -67,8 +70,8 @@ pub(crate) async fn fetch(
 
 /// A challenge for a token, and who made it.
 pub(crate) struct Bearer<'a> {
-    /// The registry.
-    pub(crate) host: String,
+    /// The address that the registry was asked at.
+    pub(crate) registry: &'a Url,
     pub(crate) realm: &'a str,
     pub(crate) service: Option<&'a str>,
     pub(crate) scope: Option<&'a str>,

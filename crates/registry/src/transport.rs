@@ -39,14 +39,13 @@ impl Transport {
 
     /// Returns the address that `path` has at `registry`: plain HTTP on this machine, HTTPS everywhere else.
     pub(crate) fn address(registry: &str, path: &str) -> Result<Url, RegistryError> {
-        let host = match registry {
-            "docker.io" => "registry-1.docker.io",
-            host => host,
-        };
-        let parse = |scheme: &str| Url::parse(&format!("{scheme}://{host}{path}"));
-        let address =
-            parse("https").and_then(|address| if is_loopback(&address) { parse("http") } else { Ok(address) });
-        address.map_err(|error| RegistryError::Unreachable { host: host.to_owned(), reason: error.to_string() })
+        let address = parse("https", registry, path)?;
+        if is_loopback(&address) { parse("http", registry, path) } else { Ok(address) }
+    }
+
+    /// Returns the address that `path` has at `registry` without TLS.
+    pub(crate) fn clear_address(registry: &str, path: &str) -> Result<Url, RegistryError> {
+        parse("http", registry, path)
     }
 
     /// Says whether a secret may be sent to `address`: over TLS, or within this machine.
@@ -95,6 +94,9 @@ impl Transport {
         if error.is_timeout() {
             return RegistryError::NoAnswer { host, limit: self.0.answer_limit };
         }
+        if causes(error).any(speaks_no_tls) {
+            return RegistryError::Cleartext { host };
+        }
         if let Some(tls) = causes(error).find_map(tls_failure) {
             return RegistryError::Untrusted { host, reason: tls };
         }
@@ -129,6 +131,15 @@ impl Clients {
         let builder = Client::builder().user_agent(USER_AGENT).timeout(self.answer_limit);
         choose(builder).build().map_err(|error| innermost(&error))
     }
+}
+
+fn parse(scheme: &str, registry: &str, path: &str) -> Result<Url, RegistryError> {
+    let host = match registry {
+        "docker.io" => "registry-1.docker.io",
+        host => host,
+    };
+    Url::parse(&format!("{scheme}://{host}{path}"))
+        .map_err(|error| RegistryError::Unreachable { host: host.to_owned(), reason: error.to_string() })
 }
 
 /// Returns the host of an address, with the port if it is not the usual one.
@@ -166,6 +177,12 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
         Some(why) => format!("the proxy did not let the connection through: {why}"),
         None => words,
     }
+}
+
+/// Says whether what came instead of TLS is something else, as it is from a server that speaks HTTP alone.
+fn speaks_no_tls(error: &(dyn Error + 'static)) -> bool {
+    use rustls::{Error, InvalidMessage};
+    matches!(error.downcast_ref(), Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)))
 }
 
 /// Says what is wrong with a server's certificate, if it is the certificate.

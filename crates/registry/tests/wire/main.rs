@@ -4,6 +4,7 @@
 
 mod answers;
 mod apart;
+mod clear;
 mod fake;
 mod keychain;
 mod tls;
