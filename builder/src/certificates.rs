@@ -6,6 +6,10 @@ use home::certificates;
 
 use crate::secrets::SECRET_LIMIT_BYTES;
 
+/// Where an engine keeps the certificates of registries (Docker's documentation, "Verify repository client with
+/// certificates").
+pub(crate) const OF_ENGINE: &str = "/etc/docker/certs.d";
+
 /// Says why certificates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CertificateError {

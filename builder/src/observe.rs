@@ -17,6 +17,7 @@ use home::{Home, ImageKey};
 use registry::{Registry, RegistryOptions};
 use tokio::sync::OnceCell;
 
+use crate::certificates::OF_ENGINE;
 use crate::cli::Surroundings;
 use crate::folders::{FolderError, Folders, Walks};
 use crate::records;
@@ -51,6 +52,7 @@ impl Doors {
         let registry = Arc::new(Registry::new(RegistryOptions {
             docker_config: around.docker_config.clone(),
             extra_roots_pem: certificates.unwrap_or_default().to_owned(),
+            engine_certificates: Some(OF_ENGINE.into()),
             ..RegistryOptions::default()
         }));
         let checker = Checker {

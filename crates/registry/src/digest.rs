@@ -34,6 +34,9 @@ pub struct RegistryOptions {
     pub docker_config: Option<PathBuf>,
     /// Certificate authorities to trust besides the system's, in PEM; may be empty.
     pub extra_roots_pem: Vec<u8>,
+    /// The folder in which an engine on this machine keeps registries' certificates, each registry's in one of its name;
+    /// it need not exist.
+    pub engine_certificates: Option<PathBuf>,
     /// How long one request may take, connection included.
     pub answer_limit: Duration,
     /// How long one question may take, with all its requests and the program that keeps the credentials.
@@ -49,6 +52,7 @@ impl Default for RegistryOptions {
         Self {
             docker_config: None,
             extra_roots_pem: Vec::new(),
+            engine_certificates: None,
             answer_limit: Duration::from_secs(4),
             total_limit: Duration::from_secs(20),
             keychain_limit: Duration::from_secs(10),
@@ -69,7 +73,7 @@ impl Registry {
     /// Prepares to ask registries.
     pub fn new(options: RegistryOptions) -> Self {
         Self {
-            transport: Transport::new(options.extra_roots_pem, options.answer_limit),
+            transport: Transport::new(options.extra_roots_pem, options.engine_certificates, options.answer_limit),
             docker_config: options.docker_config,
             total_limit: options.total_limit,
             keychain_limit: options.keychain_limit,

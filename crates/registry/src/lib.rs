@@ -8,6 +8,7 @@ mod challenge;
 mod config;
 mod credential;
 mod digest;
+mod engine_certificates;
 mod error;
 mod keychain;
 mod token;

@@ -1,12 +1,16 @@
 //! HTTP to registries: which scheme, whose certificates, how long, and what a failure means.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use rustls::pki_types::CertificateDer;
 
+use crate::engine_certificates;
 use crate::error::RegistryError;
 use crate::trust::{self, TrustError};
 
@@ -27,14 +31,23 @@ struct Clients {
     /// For registries on this machine: no TLS, no proxy, as the docker command has it.
     plain: OnceLock<Result<Client, String>>,
     secure: OnceLock<Result<Client, String>>,
+    /// For the registries for which the engine has certificates, by host.
+    of_engine: Mutex<HashMap<String, Result<Client, String>>>,
     extra_roots_pem: Vec<u8>,
+    engine_certificates: Option<PathBuf>,
     answer_limit: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(extra_roots_pem: Vec<u8>, answer_limit: Duration) -> Self {
-        let clients = Clients { plain: OnceLock::new(), secure: OnceLock::new(), extra_roots_pem, answer_limit };
-        Self(Arc::new(clients))
+    pub(crate) fn new(extra_roots_pem: Vec<u8>, engine_certificates: Option<PathBuf>, answer_limit: Duration) -> Self {
+        Self(Arc::new(Clients {
+            plain: OnceLock::new(),
+            secure: OnceLock::new(),
+            of_engine: Mutex::default(),
+            extra_roots_pem,
+            engine_certificates,
+            answer_limit,
+        }))
     }
 
     /// Returns the address that `path` has at `registry`: plain HTTP on this machine, HTTPS everywhere else.
@@ -54,14 +67,14 @@ impl Transport {
     }
 
     /// Returns the client for requests to `address`.
-    pub(crate) fn client(&self, address: &Url) -> Result<&Client, RegistryError> {
+    pub(crate) fn client(&self, address: &Url) -> Result<Client, RegistryError> {
         let clients = &*self.0;
         let made = if address.scheme() == "http" && is_loopback(address) {
-            clients.plain.get_or_init(|| clients.make_plain())
+            clients.plain.get_or_init(|| clients.make_plain()).clone()
         } else {
-            clients.secure.get_or_init(|| clients.make_secure())
+            clients.secure(address)
         };
-        made.as_ref().map_err(|reason| RegistryError::Untrusted { host: host(address), reason: reason.clone() })
+        made.map_err(|reason| RegistryError::Untrusted { host: host(address), reason })
     }
 
     /// Sends a request and returns the head of the answer.
@@ -116,11 +129,22 @@ impl Clients {
         self.make(|builder| builder.no_proxy().tls_certs_only([]))
     }
 
-    fn make_secure(&self) -> Result<Client, String> {
-        let given = trust::read(&self.extra_roots_pem).map_err(|error| error.to_string())?;
+    fn secure(&self, address: &Url) -> Result<Client, String> {
+        let folder = self.engine_certificates.as_deref().filter(|_| address.scheme() == "https");
+        let own = folder.map(|folder| engine_certificates::of(folder, address)).unwrap_or_default();
+        if own.is_empty() {
+            return self.secure.get_or_init(|| self.make_secure(own)).clone();
+        }
+        let mut made = self.of_engine.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(host(address)).or_insert_with(|| self.make_secure(own)).clone()
+    }
+
+    fn make_secure(&self, own: Vec<CertificateDer<'static>>) -> Result<Client, String> {
+        let mut given = trust::read(&self.extra_roots_pem).map_err(|error| error.to_string())?;
         if given.is_empty() && !self.extra_roots_pem.is_empty() {
             return Err(TrustError::NotPem.to_string());
         }
+        given.extend(own);
         let config = trust::config(given).map_err(|error| error.to_string())?;
         self.make(|builder| builder.tls_backend_preconfigured(config))
     }
@@ -233,7 +257,7 @@ mod tests {
 
     #[test]
     fn certificates_that_are_none_are_said() {
-        let transport = Transport::new(b"no PEM".to_vec(), Duration::from_secs(4));
+        let transport = Transport::new(b"no PEM".to_vec(), None, Duration::from_secs(4));
         let error = transport.client(&Url::parse("https://ghcr.io/").unwrap()).unwrap_err();
         insta::assert_snapshot!(error, @"the registry ghcr.io is not trusted: the given certificates are not PEM");
     }

@@ -52,6 +52,7 @@ fn a_question_is_asked_by_a_process_of_its_own() {
     let options = RegistryOptions {
         docker_config: path("ASK_CONFIG"),
         extra_roots_pem: path("ASK_ROOTS").map(|file| std::fs::read(file).unwrap()).unwrap_or_default(),
+        engine_certificates: path("ASK_CERTIFICATES"),
         keychain_limit: std::env::var("ASK_KEYCHAIN_SECONDS")
             .map_or(Duration::from_secs(10), |limit| Duration::from_secs(limit.parse().unwrap())),
         ..Default::default()

@@ -109,6 +109,24 @@ async fn a_given_authority_is_enough_where_the_system_has_none() {
 }
 
 #[tokio::test]
+async fn what_the_engine_has_for_a_registry_is_trusted_of_it_alone() {
+    let company = Company::new(|_| {}).await;
+    let folder = company.folder.path().join("certs.d");
+    let certificates = ("ASK_CERTIFICATES", folder.to_str().unwrap());
+    for (registry, is_trusted) in [("registry.test", true), ("registry.test:443", true), ("other.test", false)] {
+        let own = folder.join(registry);
+        std::fs::create_dir_all(&own).unwrap();
+        std::fs::copy(company.authority(), own.join("ca.crt")).unwrap();
+        std::fs::write(own.join("broken.crt"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+            .unwrap();
+        let answer = company.ask(&[certificates]).await;
+        assert_eq!(answer == Digest::of(b"index").to_string(), is_trusted, "{registry}: {answer}");
+        std::fs::remove_dir_all(own).unwrap();
+    }
+    assert!(company.ask(&[certificates]).await.contains("is not trusted"));
+}
+
+#[tokio::test]
 async fn an_unknown_authority_is_said() {
     let company = Company::new(|_| {}).await;
     insta::assert_snapshot!(company.ask(&[]).await, @r"
