@@ -15,6 +15,7 @@ use console::signals::EndingSignals;
 use domain::plan::{Action, BuildPlan, Footing, check_platform, plan};
 use domain::target::{Target, TargetImage};
 use engine::Endpoint;
+use futures_util::future::join_all;
 use home::{ImageKey, Lock, Roots};
 use jiff::Timestamp;
 use serde_json::json;
@@ -32,7 +33,7 @@ use crate::raw;
 use crate::records;
 use crate::report::{Report, SCHEMA_VERSION};
 use crate::select::select;
-use crate::switch::{clear, name_again};
+use crate::switch::{clear, name_again, sweep};
 
 /// How long the end of an interrupted run waits so that the engine hears of it. It kills the step within some 100 ms of
 /// hearing; when it hears nothing it takes up to a second.
@@ -178,6 +179,9 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
     let plan = plan(target, world).map_err(|error| failures::of_plan(&error))?;
     show_notices(&plan, means.progress);
     let carried_out = carry_out(target, &plan, &observation, means).await;
+    if carried_out.is_ok() && locks.iter().any(Lock::was_abandoned) {
+        join_all(target.images.iter().map(|image| sweep(image, &doors.engine))).await;
+    }
     means.progress.finish();
     let report = Report { target, plan: &plan, world, built: &carried_out? };
     let image = target.images.last().expect("a target has an image").image.familiar();

@@ -1,6 +1,7 @@
 //! Giving a new image its names, so that there is a usable one at every moment.
 
 use console::failure::Failure;
+use domain::recipe::label;
 use domain::target::TargetImage;
 use engine::{Engine, EngineError, LocalImage};
 use futures_util::future::join_all;
@@ -50,4 +51,15 @@ pub(crate) async fn name_again(wanted: &TargetImage, engine: &Engine) -> Result<
 pub(crate) async fn clear(wanted: &TargetImage, engine: &Engine) {
     let names = [wanted.staging(), wanted.outgoing()].into_iter().chain(wanted.between());
     join_all(names.map(|name| async move { drop(engine.untag(&name).await) })).await;
+}
+
+/// Takes away what builds that were killed left without any name: an engine that was storing an image when its builder died
+/// may name it just before the next builder's image takes that name over.
+///
+/// Like [`clear`], it need not succeed: an image that a container uses stays.
+pub(crate) async fn sweep(wanted: &TargetImage, engine: &Engine) {
+    let agent = wanted.agent.iter().map(|agent| format!("{}={agent}", label::AGENT));
+    let labels: Vec<_> = agent.chain([format!("{}={}", label::BASE_NAME, wanted.base_name)]).collect();
+    let nameless = engine.nameless_images(&labels).await.unwrap_or_default();
+    join_all(nameless.iter().map(|image| async { drop(engine.remove(&image.id).await) })).await;
 }

@@ -134,6 +134,17 @@ impl Engine {
         }
     }
 
+    /// Takes an image away that has no name, by its id; the images beneath it stay.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with status 409 when a container uses it or it has got a name.
+    pub async fn remove(&self, id: &str) -> Result<(), EngineError> {
+        let docker = self.client()?;
+        let options = RemoveImageOptionsBuilder::new().force(false).noprune(true).build();
+        let call = format!("remove image {id}");
+        self.call(&call, CHANGE_LIMIT, docker.remove_image(id, Some(options), None)).await.map(drop)
+    }
+
     /// Returns the id of the image that a container was made from, if there is such a container.
     ///
     /// # Errors

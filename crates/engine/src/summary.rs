@@ -46,9 +46,21 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the engine cannot be asked.
     pub async fn images(&self, label: &str) -> Result<Vec<LocalImageSummary>, EngineError> {
+        self.images_where(&HashMap::from([("label", vec![label])])).await
+    }
+
+    /// Returns the images without any name that have all of these labels, each as `KEY=VALUE`.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the engine cannot be asked.
+    pub async fn nameless_images(&self, labels: &[String]) -> Result<Vec<LocalImageSummary>, EngineError> {
+        let labels = labels.iter().map(String::as_str).collect();
+        self.images_where(&HashMap::from([("label", labels), ("dangling", vec!["true"])])).await
+    }
+
+    async fn images_where(&self, filters: &HashMap<&str, Vec<&str>>) -> Result<Vec<LocalImageSummary>, EngineError> {
         let docker = self.client()?;
-        let filters = HashMap::from([("label", vec![label])]);
-        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let options = ListImagesOptionsBuilder::new().filters(filters).build();
         let listed = self.call("list images", LOOK_LIMIT, docker.list_images(Some(options))).await?;
         let mut images: Vec<_> = listed.into_iter().map(LocalImageSummary::read).collect();
         images.sort_by(|a, b| (&a.names, &a.id).cmp(&(&b.names, &b.id)));

@@ -18,6 +18,7 @@ const HOLDER_LIMIT_BYTES: u64 = 32;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    was_abandoned: bool,
 }
 
 impl Lock {
@@ -36,8 +37,14 @@ impl Lock {
 
     fn held(mut file: File, path: &Path) -> Result<Self, DiskError> {
         let note = format!("{}\n", std::process::id());
+        let was_abandoned = file.metadata().map_err(failed("read", path))?.len() > 0;
         file.set_len(0).and_then(|()| file.write_all(note.as_bytes())).map_err(failed("write", path))?;
-        Ok(Self { file })
+        Ok(Self { file, was_abandoned })
+    }
+
+    /// Says whether the holder before ended without letting go, as one that was killed.
+    pub fn was_abandoned(&self) -> bool {
+        self.was_abandoned
     }
 }
 
@@ -86,7 +93,17 @@ mod tests {
         drop(first);
         assert_eq!(holder(&path), None);
         assert!(path.exists());
-        assert!(Lock::try_acquire(&path).unwrap().is_some());
+        assert!(!Lock::try_acquire(&path).unwrap().unwrap().was_abandoned());
+    }
+
+    #[test]
+    fn who_was_killed_leaves_word_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.lock");
+        // What the kernel does to a killed holder: the lock goes, what it wrote stays.
+        fs::write(&path, "4711\n").unwrap();
+        assert!(Lock::try_acquire(&path).unwrap().unwrap().was_abandoned());
+        assert!(!Lock::try_acquire(&path).unwrap().unwrap().was_abandoned());
     }
 
     #[test]
