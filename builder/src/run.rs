@@ -65,9 +65,7 @@ pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
             if !switching.get() || stopping.replace(true) {
                 break None;
             }
-            progress.show(Event::Note(
-                "note: the image is getting its name; interrupt again to stop without waiting for that",
-            ));
+            warn("the image is getting its name; interrupt again to stop without waiting for that", &progress);
         }
     };
     match finished {
@@ -238,11 +236,14 @@ async fn carry_out(
 }
 
 fn show_notices(plan: &BuildPlan, progress: &Progress) {
-    for notice in plan.notices() {
-        match progress.mode() {
-            Mode::RawJson => progress.show(Event::Raw(&raw::warning(&notice.to_string()))),
-            _ => progress.show(Event::Warning(&format!("note: {notice}"))),
-        }
+    plan.notices().for_each(|notice| warn(&notice.to_string(), progress));
+}
+
+/// Tells what people must know, in the way that whoever reads standard error can.
+fn warn(what: &str, progress: &Progress) {
+    match progress.mode() {
+        Mode::RawJson => progress.show(Event::Raw(&raw::warning(what))),
+        _ => progress.show(Event::Warning(&format!("note: {what}"))),
     }
 }
 
