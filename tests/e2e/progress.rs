@@ -48,18 +48,22 @@ fn plain_shows_every_line_with_its_step(engine: Engine) {
     let same = story.build(["--force", "--no-cache"]).expect(0);
     assert!(same.stderr.contains(&format!("\n{number} DONE ")), "{}", same.stderr);
     let quiet = run(story.command("build").arg("--force").env("BUILDKIT_PROGRESS", "quiet")).expect(0);
-    assert_eq!(quiet.stderr, "");
+    assert_eq!(without_notes(&quiet), "");
+}
+
+/// Returns what is shown besides what could not be checked, such as a base of which only this engine knows.
+fn without_notes(ran: &Ran) -> String {
+    ran.stderr.lines().filter(|line| !line.starts_with("note: base ")).collect::<Vec<_>>().join("\n")
 }
 
 fn quiet_shows_the_answer_alone(engine: Engine) {
     let story = story(engine);
     let ran = story.build(["--progress", "quiet"]).expect(0);
     expect_answer(&story, &ran);
-    // What could not be checked is still not kept quiet in the answer for programs.
-    assert_eq!(ran.stderr, "");
+    assert_eq!(without_notes(&ran), "");
     story.install("echo the reason\nexit 1\n");
     let ran = story.build(["--progress", "quiet"]).expect(5);
-    assert!(ran.stderr.starts_with("error: agent tool was not built on debian: "), "{}", ran.stderr);
+    assert!(without_notes(&ran).starts_with("error: agent tool was not built on debian: "), "{}", ran.stderr);
     assert!(ran.stderr.contains("\n  | the reason\n"), "{}", ran.stderr);
     assert_eq!(ran.stdout, "");
 }
