@@ -1,6 +1,6 @@
 //! Carrying out what was decided: solve, check, switch the name, record.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
@@ -55,8 +55,16 @@ pub(crate) struct Means<'a> {
     pub(crate) secrets: &'a Secrets,
     /// What may not be shown of anything that a step writes.
     pub(crate) hidden: Hidden,
+    pub(crate) doing: &'a Doing,
+}
+
+/// What is being done at this moment, for whoever must end it.
+#[derive(Debug, Default)]
+pub(crate) struct Doing {
     /// Set while names and records change, which belong together.
-    pub(crate) switching: &'a Cell<bool>,
+    pub(crate) switching: Cell<bool>,
+    /// The log of the image that is being built or pulled.
+    pub(crate) log: RefCell<Option<PathBuf>>,
 }
 
 /// What is to be built.
@@ -109,8 +117,10 @@ pub(crate) async fn execute(job: &Job<'_>, means: &Means<'_>) -> Result<Built, F
     let log_path = log.path().to_owned();
     announce(means, &format!("building {} (log: {})", wanted.image.familiar(), log_path.display()));
     write_heading(&mut log, wanted, &source, job.reasons);
+    log.cut_short_with("# interrupted");
+    means.doing.log.replace(Some(log_path.clone()));
 
-    match make_current(job, &recipe, &source, means, &mut log).await {
+    let made = match make_current(job, &recipe, &source, means, &mut log).await {
         Ok(built) => {
             let _ = writeln!(log, "# {} is now {}", wanted.image.familiar(), built.image_id);
             Ok(built)
@@ -122,7 +132,10 @@ pub(crate) async fn execute(job: &Job<'_>, means: &Means<'_>) -> Result<Built, F
             }
             Err(failure.log(&log_path))
         }
-    }
+    };
+    log.end();
+    means.doing.log.take();
+    made
 }
 
 async fn make_current(
@@ -143,10 +156,10 @@ async fn make_current(
             return Err(not_built(wanted, failures::of_disk(&error)));
         }
     };
-    means.switching.set(true);
+    means.doing.switching.set(true);
     let replaced = switch(wanted, &image_id, current, &doors.engine).await?;
     records::put(prepared).map_err(|error| failures::of_disk(&error))?;
-    means.switching.set(false);
+    means.doing.switching.set(false);
     Ok(Built { image_id, log: path, replaced, layers })
 }
 

@@ -34,6 +34,8 @@ pub(crate) async fn pull(wanted: &TargetImage, digest: Digest, means: &Means<'_>
     let name = wanted.image.familiar();
     let mut watcher = Watcher::new(means.progress, &mut log, &name);
     watcher.write(&json!({ "status": "pulling", "id": pinned }));
+    watcher.log.cut_short_with(json!({ "status": "interrupted", "id": pinned }).to_string());
+    means.doing.log.replace(Some(path.clone()));
     let pulled = async {
         let logins = Logins::new(doors.registry.clone());
         let credential = logins.of(pinned.repository().registry()).await;
@@ -50,12 +52,12 @@ pub(crate) async fn pull(wanted: &TargetImage, digest: Digest, means: &Means<'_>
             let message = format!("the engine pulled {} as something else", pinned.familiar());
             return Err(Failure::of(Exit::Integrity, message));
         }
-        means.switching.set(true);
+        means.doing.switching.set(true);
         let replaced = switch(wanted, &pulled.id, current, &doors.engine).await?;
-        means.switching.set(false);
+        means.doing.switching.set(false);
         Ok((pulled.id, replaced))
     };
-    match pulled.await {
+    let came = match pulled.await {
         Ok((image_id, replaced)) => {
             watcher.write(&json!({ "status": "pulled", "id": pinned }));
             means.progress.show(Shown::StepDone { id: &name });
@@ -66,7 +68,10 @@ pub(crate) async fn pull(wanted: &TargetImage, digest: Digest, means: &Means<'_>
             means.progress.show(Shown::StepFailed { id: &name, message: &failure.message });
             Err(failure.log(&path))
         }
-    }
+    };
+    log.end();
+    means.doing.log.take();
+    came
 }
 
 /// Tells of a pull: each turn that a layer takes in the log, one event a line as Docker writes them, and to people.

@@ -23,7 +23,7 @@ use serde_json::json;
 use crate::answer;
 use crate::certificates;
 use crate::cli::{CommandLine, Saving, Surroundings, Task};
-use crate::execute::{Built, Job, Means, execute};
+use crate::execute::{Built, Doing, Job, Means, execute};
 use crate::failures;
 use crate::folders::Walks;
 use crate::lower::Circumstances;
@@ -46,14 +46,14 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
     let mut signals = EndingSignals::listen().map_err(|error| Failure::new(Exit::Bug, &error))?;
     let progress = Progress::new(command_line.progress, &command_line.terminal);
-    let switching = Cell::new(false);
+    let doing = Doing::default();
     let finished = {
-        let mut line = pin!(straight_line(command_line, &progress, &switching));
+        let mut line = pin!(straight_line(command_line, &progress, &doing));
         let stopping = Cell::new(false);
         let mut work = pin!(poll_fn(|context| match line.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             // Of several images, the next one is not begun.
-            Poll::Pending if stopping.get() && !switching.get() => Poll::Ready(None),
+            Poll::Pending if stopping.get() && !doing.switching.get() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }));
         loop {
@@ -62,31 +62,32 @@ pub(crate) async fn run(command_line: &CommandLine) -> Result<Exit, Failure> {
                 () = signals.next() => {}
             }
             // What is nearly done is done in a moment; who asks twice does not want to wait for it.
-            if !switching.get() || stopping.replace(true) {
+            if !doing.switching.get() || stopping.replace(true) {
                 break None;
             }
             warn("the image is getting its name; interrupt again to stop without waiting for that", &progress);
         }
     };
-    match finished {
-        Some(result) => result,
-        None if switching.get() => Err(Failure::of(Exit::Interrupted, "interrupted while the image got its name")
-            .hint("run it again: what is missing is completed")),
-        None => {
-            // The work was dropped; what that sends to the engine is still on its way.
-            tokio::time::sleep(FAREWELL).await;
-            progress.finish();
-            let hint = "what was not finished is as it was before: image, name and record";
-            Err(Failure::of(Exit::Interrupted, "interrupted").hint(hint))
-        }
-    }
+    let Some(result) = finished else {
+        let failure = interrupted(&doing, &progress).await;
+        return Err(doing.log.take().into_iter().fold(failure, Failure::log));
+    };
+    result
 }
 
-async fn straight_line(
-    command_line: &CommandLine,
-    progress: &Progress,
-    switching: &Cell<bool>,
-) -> Result<Exit, Failure> {
+async fn interrupted(doing: &Doing, progress: &Progress) -> Failure {
+    if doing.switching.get() {
+        return Failure::of(Exit::Interrupted, "interrupted while the image got its name")
+            .hint("run it again: what is missing is completed");
+    }
+    // The work was dropped; what that sends to the engine is still on its way.
+    tokio::time::sleep(FAREWELL).await;
+    progress.finish();
+    Failure::of(Exit::Interrupted, "interrupted")
+        .hint("what was not finished is as it was before: image, name and record")
+}
+
+async fn straight_line(command_line: &CommandLine, progress: &Progress, doing: &Doing) -> Result<Exit, Failure> {
     let around = &command_line.around;
     let certificates = certificates(around)?;
     let roots = Roots::new(&around.home, around.definitions.as_deref());
@@ -132,7 +133,7 @@ async fn straight_line(
                 certificates,
                 secrets: &command_line.secrets,
                 hidden: hidden(command_line),
-                switching,
+                doing,
             };
             build(command_line, &target, &means).await?;
             Ok(Exit::Done)

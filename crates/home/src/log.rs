@@ -19,6 +19,10 @@ const SAME_SECOND_LIMIT: u32 = 1000;
 pub struct BuildLog {
     file: File,
     path: PathBuf,
+    /// What is written when nobody has said that the log is at its end.
+    cut_short: Option<String>,
+    /// Whether the last line has no end yet.
+    is_open: bool,
 }
 
 impl BuildLog {
@@ -40,11 +44,24 @@ impl BuildLog {
                     path = first.with_file_name(format!("{stem}-{count}.log"));
                 }
                 result => {
-                    return result.map(|file| Self { file, path: path.clone() }).map_err(failed("create", &path));
+                    return result
+                        .map(|file| Self { file, path: path.clone(), cut_short: None, is_open: false })
+                        .map_err(failed("create", &path));
                 }
             }
         }
         Err(failed("create", &first)(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Has the log end with this line when it is dropped in the middle, as an interrupt does, and not by
+    /// [`BuildLog::end`].
+    pub fn cut_short_with(&mut self, line: impl Into<String>) {
+        self.cut_short = Some(line.into());
+    }
+
+    /// Ends the log: all is written.
+    pub fn end(mut self) {
+        self.cut_short = None;
     }
 
     /// Returns where the log is.
@@ -57,9 +74,21 @@ fn open_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
+impl Drop for BuildLog {
+    fn drop(&mut self) {
+        if let Some(line) = self.cut_short.take() {
+            // A log that cannot be written to is nobody's failure at this moment.
+            let end = if self.is_open { "\n" } else { "" };
+            let _ = writeln!(self.file, "{end}{line}");
+        }
+    }
+}
+
 impl Write for BuildLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let written = self.file.write(bytes)?;
+        self.is_open = bytes[..written].last().map_or(self.is_open, |last| *last != b'\n');
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -72,6 +101,26 @@ mod tests {
     use domain::name::{AgentName, BaseName};
 
     use super::*;
+
+    #[test]
+    fn a_log_that_is_cut_short_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().to_owned(), folder.path().join("custom"));
+        let (agent, base) = (AgentName::parse("codex").unwrap(), BaseName::parse("a").unwrap());
+        let begin = || {
+            let mut log = BuildLog::begin(&home, LogSubject::Final(&agent, &base), Timestamp::UNIX_EPOCH).unwrap();
+            log.cut_short_with("# interrupted");
+            writeln!(log, "a step").unwrap();
+            (log.path().to_owned(), log)
+        };
+        let (path, log) = begin();
+        log.end();
+        assert_eq!(fs::read_to_string(path).unwrap(), "a step\n");
+        let (path, mut log) = begin();
+        write!(log, "a line that").unwrap();
+        drop(log);
+        assert_eq!(fs::read_to_string(path).unwrap(), "a step\na line that\n# interrupted\n");
+    }
 
     #[test]
     fn two_starts_in_one_second_do_not_share_a_file() {

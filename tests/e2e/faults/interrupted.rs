@@ -40,6 +40,7 @@ fn interrupt(story: &Story, signal: &str) {
     println!("{:?}: ended after {ended:?}, its step after {:?}", story.engine, began.elapsed());
     assert!(ended < LIMIT / 4, "{ended:?}");
     assert!(ran.stderr.contains("error: interrupted\n"), "{}", ran.stderr);
+    assert!(ran.log().ends_with("\n# interrupted\n"), "{}", ran.log());
     assert_eq!(ran.stdout, "");
 }
 
