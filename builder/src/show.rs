@@ -11,6 +11,10 @@ use home::BuildLog;
 use crate::again::Repeats;
 use crate::raw::RawMasker;
 
+/// A rule of the engine's by which every extension's Dockerfile is at fault: `FROM ${BASE_IMAGE}` has no default, for the
+/// value is always given. An argument that has no value ends the build anyway.
+const WRONG_HERE: &str = "InvalidDefaultArgInFrom:";
+
 /// Sees every event of a build, hides secrets, and tells of it.
 pub(crate) struct Witness<'a> {
     progress: &'a Progress,
@@ -69,6 +73,8 @@ impl<'a> Witness<'a> {
                 self.tell(event);
             }
             Event::Started { .. } | Event::Cached { .. } | Event::Part { .. } => self.tell(event),
+            Event::Warning { message } if message.starts_with(WRONG_HERE) => {}
+            Event::Warning { message } => self.tell(&Event::Warning { message: self.masked(message) }),
             Event::Raw(document) => {
                 if let Some(document) = self.raw.take(document) {
                     self.progress.show(Shown::Raw(&document.to_string()));
@@ -129,6 +135,7 @@ impl<'a> Witness<'a> {
                 writeln!(self.log, "# {}: failed", name(&self.names, vertex))
             }
             Event::Log { bytes, .. } => self.log.write_all(bytes),
+            Event::Warning { message } => writeln!(self.log, "# warning: {message}"),
             Event::Part { .. } | Event::Raw(_) => Ok(()),
         }
     }
@@ -146,6 +153,7 @@ impl<'a> Witness<'a> {
                 progress.show(Shown::StepFailed { id: vertex, message: &message });
             }
             Event::Log { vertex, bytes, .. } => progress.show(Shown::StepLog { id: vertex, bytes }),
+            Event::Warning { message } => progress.show(Shown::Note(&format!("note: {message}"))),
             Event::Raw(_) => {}
             // Some parts have no amount: they are over at once.
             Event::Part { current: 0, total: 0, .. } => {}

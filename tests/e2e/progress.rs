@@ -91,6 +91,18 @@ fn rawjson_is_the_engines_own_events(engine: Engine) {
     assert!(!ran.stderr.contains("mkfifo"), "{}", ran.stderr);
 }
 
+#[test]
+fn what_a_dockerfile_hardly_means_is_a_note() {
+    // Older engines hold Dockerfiles against fewer rules.
+    let story = Story::new(Engine::Docker28);
+    story.define_base("mine", "aicage-test-base:minbase", "CMD echo hi\n");
+    let build = |mode| run(story.unchosen("build").args(["--base", "mine", "--force", "--progress", mode])).expect(0);
+    let plain = build("plain");
+    assert_eq!(plain.stderr.matches("\nnote: JSONArgsRecommended: ").count(), 1, "{}", plain.stderr);
+    assert!(plain.log().contains("\n# warning: JSONArgsRecommended: "), "{}", plain.log());
+    assert_eq!(without_notes(&build("quiet")), "");
+}
+
 fn decoded(base64: &str) -> String {
     let script = "printf %s \"$1\" | base64 --decode";
     let output = Command::new("sh").args(["-c", script, "sh", base64]).output().unwrap();

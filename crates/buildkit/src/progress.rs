@@ -51,6 +51,11 @@ pub enum Event {
         /// Whether the part is done.
         done: bool,
     },
+    /// A Dockerfile has something in it that is not wrong, but hardly meant; told once.
+    Warning {
+        /// What, in one line.
+        message: String,
+    },
     /// The whole message in BuildKit's own JSON, when it was asked for.
     Raw(serde_json::Value),
 }
@@ -97,6 +102,7 @@ pub(crate) struct Observer {
     ran: HashSet<String>,
     cached: HashSet<String>,
     /// The end of what each vertex wrote to its standard error, and of all that it wrote.
+    warnings: HashSet<String>,
     tails: HashMap<String, (Tail, Tail)>,
     /// The digest and the error of the first vertex that failed.
     failed: Option<(String, String)>,
@@ -142,6 +148,13 @@ impl Observer {
                 total: count(status.total),
                 done: status.completed.is_some(),
             });
+        }
+        for warning in message.warnings {
+            let message = String::from_utf8_lossy(&warning.short).trim().to_owned();
+            // It is told anew each time the Dockerfile is read.
+            if self.warnings.insert(message.clone()) {
+                emit(Event::Warning { message });
+            }
         }
         for log in message.logs {
             let stream = if log.stream == 2 { Stream::Error } else { Stream::Output };
@@ -245,6 +258,8 @@ fn nanoseconds(time: &Timestamp) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use bollard_buildkit_proto::moby::buildkit::v1::VertexWarning;
+
     use super::*;
 
     /// A vertex that began and ended at these microseconds.
@@ -278,6 +293,18 @@ mod tests {
         }
         observer.finish(&mut note);
         (events, observer)
+    }
+
+    #[test]
+    fn a_warning_is_told_once() {
+        let warning = |short: &str| VertexWarning { short: short.into(), ..VertexWarning::default() };
+        let mut observer = Observer::new(false);
+        let mut told = Vec::new();
+        for warnings in [vec![warning("one\n"), warning("two")], vec![warning("one")]] {
+            observer.take(StatusResponse { warnings, ..StatusResponse::default() }, |event| told.push(event));
+        }
+        let expected = ["one", "two"].map(|message| Event::Warning { message: message.to_owned() });
+        assert_eq!(told, expected);
     }
 
     #[test]
