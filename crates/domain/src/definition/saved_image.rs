@@ -138,7 +138,7 @@ mod tests {
         insta::assert_snapshot!(mistake(&GOOD.replace("codex", "../codex")), @r#"image-extended.yml:1:8: agent name "../codex" may hold only letters, digits, '_', '.' and '-', and must start with a letter, a digit or '_'"#);
         insta::assert_snapshot!(mistake(&GOOD.replace("[act, gh]", "[]")), @"image-extended.yml:3:13: the list is empty; an extended image has at least one extension");
         insta::assert_snapshot!(mistake(&GOOD.replace("gh", "a/b")), @r#"image-extended.yml:3:19: extension name "a/b" may hold only letters, digits, '_', '.' and '-', and must start with a letter, a digit or '_'"#);
-        insta::assert_snapshot!(mistake(&format!("{GOOD}image_ref: 'a:b:c:'\n")), @r#"image-extended.yml:4:12: image reference "b:c:": a tag has 1 to 128 letters, digits, '_', '.', '-', and does not start with '.' or '-'"#);
+        insta::assert_snapshot!(mistake(&format!("{GOOD}image_ref: 'a:b:c:'\n")), @r#"image-extended.yml:4:12: image reference "a:b:c:": a tag has 1 to 128 letters, digits, '_', '.', '-', and does not start with '.' or '-'"#);
         insta::assert_snapshot!(mistake("agent: codex\nbase: debian\n"), @"image-extended.yml:2:1: missing field `extensions`");
     }
 
