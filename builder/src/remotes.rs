@@ -40,7 +40,7 @@ impl Remotes {
         // A port on which nobody listens with TLS has nobody without it; but without a port, there is another one.
         let may_be_in_clear = match &answer {
             Err(RegistryError::Cleartext { .. }) => true,
-            Err(RegistryError::Unreachable { .. }) => !host.contains(':'),
+            Err(RegistryError::Unreachable { is_refused, .. }) => *is_refused && !host.contains(':'),
             _ => false,
         };
         // An engine that cannot be asked is told of by those who need more of it.

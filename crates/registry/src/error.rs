@@ -45,6 +45,8 @@ pub enum RegistryError {
         host: String,
         /// What happened.
         reason: String,
+        /// Whether something answers there and takes no connections: at that port nobody listens.
+        is_refused: bool,
     },
     /// The connection ended before the answer did.
     #[error("the connection to the registry {host} broke: {reason}")]

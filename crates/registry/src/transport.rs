@@ -115,7 +115,7 @@ impl Transport {
         }
         let reason = innermost(error);
         if error.is_connect() {
-            RegistryError::Unreachable { host, reason }
+            RegistryError::Unreachable { host, reason, is_refused: causes(error).any(is_refusal) }
         } else if error.is_redirect() || error.is_builder() {
             RegistryError::Answer { host, reason }
         } else {
@@ -162,8 +162,15 @@ fn parse(scheme: &str, registry: &str, path: &str) -> Result<Url, RegistryError>
         "docker.io" => "registry-1.docker.io",
         host => host,
     };
-    Url::parse(&format!("{scheme}://{host}{path}"))
-        .map_err(|error| RegistryError::Unreachable { host: host.to_owned(), reason: error.to_string() })
+    Url::parse(&format!("{scheme}://{host}{path}")).map_err(|error| RegistryError::Unreachable {
+        host: host.to_owned(),
+        reason: error.to_string(),
+        is_refused: false,
+    })
+}
+
+fn is_refusal(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// Returns the host of an address, with the port if it is not the usual one.
