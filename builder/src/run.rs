@@ -33,7 +33,7 @@ use crate::raw;
 use crate::records;
 use crate::report::{Report, SCHEMA_VERSION};
 use crate::select::select;
-use crate::switch::{clear, name_again, sweep};
+use crate::switch::{clear, name_again, nameless, sweep};
 
 /// How long the end of an interrupted run waits so that the engine hears of it. It kills the step within some 100 ms of
 /// hearing; when it hears nothing it takes up to a second.
@@ -172,14 +172,19 @@ async fn build(command_line: &CommandLine, target: &Target, means: &Means<'_>) -
     if has_waited {
         prospect = look_ahead(target, doors).await?;
     }
+    let mut nameless_before = Vec::new();
+    if locks.iter().any(Lock::was_abandoned) {
+        nameless_before = join_all(target.images.iter().map(|image| nameless(image, &doors.engine))).await;
+    }
     let observation =
         observe(target, prospect, doors, Some(means.progress)).await.map_err(|error| failures::of_engine(&error))?;
     let world = &observation.world;
     let plan = plan(target, world).map_err(|error| failures::of_plan(&error))?;
     show_notices(&plan, means.progress);
     let carried_out = carry_out(target, &plan, &observation, means).await;
-    if carried_out.is_ok() && locks.iter().any(Lock::was_abandoned) {
-        join_all(target.images.iter().map(|image| sweep(image, &doors.engine))).await;
+    if carried_out.is_ok() {
+        let left = target.images.iter().zip(&nameless_before);
+        join_all(left.map(|(image, before)| sweep(image, before, &doors.engine))).await;
     }
     means.progress.finish();
     let report = Report { target, plan: &plan, world, built: &carried_out? };

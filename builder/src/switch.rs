@@ -1,5 +1,7 @@
 //! Giving a new image its names, so that there is a usable one at every moment.
 
+use std::collections::BTreeSet;
+
 use console::failure::Failure;
 use domain::recipe::label;
 use domain::target::TargetImage;
@@ -53,13 +55,19 @@ pub(crate) async fn clear(wanted: &TargetImage, engine: &Engine) {
     join_all(names.map(|name| async move { drop(engine.untag(&name).await) })).await;
 }
 
-/// Takes away what builds that were killed left without any name: an engine that was storing an image when its builder died
-/// may name it just before the next builder's image takes that name over.
-///
-/// Like [`clear`], it need not succeed: an image that a container uses stays.
-pub(crate) async fn sweep(wanted: &TargetImage, engine: &Engine) {
+/// Returns the images of one agent and base that have no name, by their ids; none where the engine cannot be asked.
+pub(crate) async fn nameless(wanted: &TargetImage, engine: &Engine) -> BTreeSet<String> {
     let agent = wanted.agent.iter().map(|agent| format!("{}={agent}", label::AGENT));
     let labels: Vec<_> = agent.chain([format!("{}={}", label::BASE_NAME, wanted.base_name)]).collect();
-    let nameless = engine.nameless_images(&labels).await.unwrap_or_default();
-    join_all(nameless.iter().map(|image| async { drop(engine.remove(&image.id).await) })).await;
+    engine.nameless_images(&labels).await.unwrap_or_default().into_iter().map(|image| image.id).collect()
+}
+
+/// Takes away what a build that was killed left without any name: an engine that was storing its image when it died may name
+/// it just before this build's image takes that name over.
+///
+/// What had no name `before` is somebody's: a nameless image made upon ours has our labels too. Like [`clear`], it need not
+/// succeed: an image that a container uses stays.
+pub(crate) async fn sweep(wanted: &TargetImage, before: &BTreeSet<String>, engine: &Engine) {
+    let now = nameless(wanted, engine).await;
+    join_all(now.difference(before).map(|id| async move { drop(engine.remove(id).await) })).await;
 }
